@@ -1,0 +1,63 @@
+"""Every error that dedup raises on purpose.
+
+DedupError               1   base; on its own a bug in dedup
+├── SettingsError        2   a flag, parameter or policy that cannot be used
+├── TooManyRejectsError  3   more rejected records than --max-rejects
+├── InputError           4   no input, unreadable input, missing columns
+├── OutputExistsError    5   OUT is there already
+├── LockedError          6   another run holds the lock
+├── ResourceError        7   disk, memory or pair budget
+└── DamagedRunError      8   a finished run that is not whole
+
+The number is the exit code of the command (one per branch). A message says place, got, wanted, remedy.
+"""
+
+from __future__ import annotations
+
+
+class DedupError(Exception):
+    """Base of all errors that dedup raises on purpose."""
+
+    exit_code = 1
+
+
+class SettingsError(DedupError):
+    """A flag, parameter or policy that cannot be used."""
+
+    exit_code = 2
+
+
+class TooManyRejectsError(DedupError):
+    """More records were rejected than the run allows; nothing was written."""
+
+    exit_code = 3
+
+
+class InputError(DedupError):
+    """No input, unreadable input, or a needed column is missing."""
+
+    exit_code = 4
+
+
+class OutputExistsError(DedupError):
+    """The output folder is there already and the policy is to leave it."""
+
+    exit_code = 5
+
+
+class LockedError(DedupError):
+    """Another run holds the lock of the output folder."""
+
+    exit_code = 6
+
+
+class ResourceError(DedupError):
+    """Disk, memory or the pair budget is used up."""
+
+    exit_code = 7
+
+
+class DamagedRunError(DedupError):
+    """A finished run misses files, or holds other bytes than its manifest says."""
+
+    exit_code = 8

@@ -1,0 +1,182 @@
+"""Every number a user can turn, with its unit, its range and the reason for its default."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from dedup.errors import SettingsError
+
+Level = Literal["exact", "duplicate", "story"]
+
+DEFAULT_POLICY = "container,earliest,complete,longest,central"
+
+
+def _check(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise SettingsError(f"{name}: got {value}, wanted a number from {low} to {high}")
+
+
+@dataclass(frozen=True)
+class ReadingParams:
+    """How input is read. Column names of None are found by the fixed table in `reading/columns.py`."""
+
+    text_col: str | None = None
+    title_col: str | None = None
+    id_col: str | None = None
+    date_col: str | None = None
+    source_col: str | None = None
+    url_col: str | None = None
+    lang_col: str | None = None
+    keep_cols: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()  # globs on file names inside folders; none: every known ending
+    exclude: tuple[str, ...] = ()
+    limit: int | None = None  # records; the first ones in input order
+    max_doc_chars: int = 1_000_000  # characters; longer texts are matched on their first part, and say so
+    max_rejects: float | None = None  # a count, or a share below 1; None: 1 % and at least 10
+    batch_rows: int = 4096  # records per batch
+    batch_chars: int = 8_000_000  # characters per batch, so that long texts make short batches
+
+    def __post_init__(self) -> None:
+        if self.limit is not None:
+            _check("limit", self.limit, 0, 2**62)
+        if self.max_rejects is not None:
+            _check("max-rejects", self.max_rejects, 0, 2**62)
+        _check("max-doc-chars", self.max_doc_chars, 1, 2**40)
+
+
+@dataclass(frozen=True)
+class DuplicateParams:
+    """Pass 1: when two texts are the same text.
+
+    The rule in a user's words: the same text when they share 60 % of their wording, or one contains 85 % of the other,
+    and at least three quarters of their figures agree; notices under 60 words must also share half their headline
+    and lie less than two days apart.
+    """
+
+    jaccard: float = 0.60  # share of all distinct shingles of the two; wire rewrites sit at .6 to .8
+    containment: float = 0.85  # share of the shorter one's shingles found in the longer
+    recall: float = 0.95  # of the bands at the Jaccard threshold; the prefix join completes it
+    num_perm: int = 128  # slots of a signature; datasketch's default, so that signatures can be exchanged
+    shingle_words: int = 3  # tokens per shingle where words are spaced
+    shingle_chars: int = 5  # tokens per shingle in scripts without spaces, where a token is a character
+    numbers_agree: float = 0.75  # share of the figures that must agree ...
+    numbers_slack: int = 100  # ... or at most one differing figure in so many words
+    short_words: int = 60  # under this a text is a notice: wording alone cannot tell templates apart
+    short_title_share: float = 0.5  # of the shorter headline's words
+    short_jaccard: float = 0.80  # asked of notices where a headline is missing
+    short_hours: float = 48.0  # notices further apart in time are other notices
+    hot_key: int = 200  # documents behind one key; above, each is paired with its predecessors only
+    predecessors: int = 4  # pairs per document behind a hot key
+
+    def __post_init__(self) -> None:
+        _check("duplicate-threshold", self.jaccard, 0.05, 1)
+        _check("containment-threshold", self.containment, 0.05, 1)
+        _check("recall", self.recall, 0.5, 0.9999)
+        _check("num-perm", self.num_perm, 16, 128)
+
+    @property
+    def prefix_containment(self) -> float:
+        """Containment that both thresholds imply: J ≥ t gives containment ≥ 2t / (1 + t) of the shorter text."""
+        return min(self.containment, 2 * self.jaccard / (1 + self.jaccard))
+
+
+@dataclass(frozen=True)
+class StoryParams:
+    """Pass 2: when two texts report the same story. The defaults are one setting for every kind of corpus."""
+
+    granularity: float = 0.35  # s0, the height of a single article in the tree cut: larger gives smaller stories
+    title_weight: int = 2  # times the words of a title count
+    pair_floor: float = 0.05  # cosine under which two articles have nothing to do with each other
+    feedback: float = 0.25  # share of the neighbours mixed into a vector (Rocchio)
+    feedback_neighbours: int = 3
+    crowd_neighbours: int = 10  # best similarities that measure how crowded a neighbourhood is
+    crowding: float = 0.6  # share of that crowdedness taken off a similarity
+    crowd_length: float = 20.0  # distinct terms at which half of it is taken off: headlines have chance neighbours
+    decay_floor: float = 0.5  # what is left of a similarity between dates far apart
+    time_scale: float = 7.0  # days; exp(-Δt / time_scale)
+    link_floor: float = 0.02  # corrected similarity under which a link is not stored
+    merge_floor: float = 0.005  # average link down to which the tree is built
+
+    def __post_init__(self) -> None:
+        _check("story-granularity", self.granularity, 0.001, 10)
+        _check("time-scale", self.time_scale, 0.01, 36_500)
+        _check("title-weight", self.title_weight, 0, 20)
+
+
+@dataclass(frozen=True)
+class Params:
+    """All settings of one run."""
+
+    reading: ReadingParams = field(default_factory=ReadingParams)
+    duplicates: DuplicateParams = field(default_factory=DuplicateParams)
+    stories: StoryParams = field(default_factory=StoryParams)
+    canonical: str = DEFAULT_POLICY
+    level: Level = "story"  # how far to go: exact copies only, duplicates, or stories too
+    with_text: bool = False
+    jobs: int | None = None  # threads; None: all cores this process may use
+
+    def __post_init__(self) -> None:
+        if self.level not in ("exact", "duplicate", "story"):
+            raise SettingsError(f"level: got {self.level!r}, wanted exact, duplicate or story")
+        if self.jobs is not None:
+            _check("jobs", self.jobs, 1, 1024)
+
+    def results(self) -> dict[str, Any]:
+        """Return the settings that the result depends on, as plain JSON data (`jobs` does not change a byte)."""
+        settings = asdict(self)
+        del settings["jobs"]
+        return settings
+
+
+# The name of each setting for users, on the command line (with dashes) and in Python, and where it lives.
+SETTINGS = {
+    "text": "reading.text_col",
+    "title": "reading.title_col",
+    "id": "reading.id_col",
+    "date": "reading.date_col",
+    "source": "reading.source_col",
+    "url": "reading.url_col",
+    "lang": "reading.lang_col",
+    "keep_cols": "reading.keep_cols",
+    "include": "reading.include",
+    "exclude": "reading.exclude",
+    "limit": "reading.limit",
+    "max_doc_chars": "reading.max_doc_chars",
+    "max_rejects": "reading.max_rejects",
+    "duplicate_threshold": "duplicates.jaccard",
+    "containment_threshold": "duplicates.containment",
+    "story_granularity": "stories.granularity",
+    "time_scale": "stories.time_scale",
+    "canonical": "canonical",
+    "level": "level",
+    "with_text": "with_text",
+    "jobs": "jobs",
+}
+
+
+def from_settings(settings: Mapping[str, Any]) -> Params:
+    """Build parameters from settings by their user-facing names; a value of None keeps the default.
+
+    Raises
+    ------
+    SettingsError
+        For an unknown name (with the nearest known one) or a value out of range.
+    """
+    parts: dict[str, dict[str, Any]] = {"reading": {}, "duplicates": {}, "stories": {}, "": {}}
+    for name, value in settings.items():
+        if name not in SETTINGS:
+            near = difflib.get_close_matches(name, SETTINGS, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(SETTINGS)}"
+            raise SettingsError(f"settings: no setting {name!r}; {hint}")
+        if value is not None:
+            part, _, key = SETTINGS[name].rpartition(".")
+            parts[part][key] = tuple(value) if isinstance(value, list) else value
+    return Params(
+        reading=ReadingParams(**parts["reading"]),
+        duplicates=DuplicateParams(**parts["duplicates"]),
+        stories=StoryParams(**parts["stories"]),
+        **parts[""],
+    )
