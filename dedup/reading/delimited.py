@@ -1,0 +1,131 @@
+"""CSV and its relatives, by the csv module."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+from collections.abc import Iterable, Iterator
+
+from dedup.reading import streams
+from dedup.reading.records import Item
+
+_DELIMITERS = {"csv": ",\t;", "tsv": "\t,;"}  # the usual one first: it wins ties and lone columns
+
+
+class _TooLongError(Exception):
+    pass
+
+
+class _TextLines:
+    """Lines as text; a line that is not UTF-8 is read as cp1252 and counted.
+
+    A class, because the csv reader pulls the lines and must be able to go on after one was refused: a generator that
+    has raised is at its end.
+    """
+
+    def __init__(self, chunks: Iterable[bytes], counts: dict[str, int]) -> None:
+        self.number = 0
+        self.offset = 0
+        self._counts = counts
+        self._lines = streams.lines(chunks)
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        self.number, self.offset, line = next(self._lines)
+        if line is None:
+            raise _TooLongError
+        return decoded(line, self._counts) + "\n"
+
+
+def decoded(data: bytes, counts: dict[str, int]) -> str:
+    """Return UTF-8 as text, anything else as cp1252 with replacement, counted as `encoding_replaced`."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        counts["encoding_replaced"] += 1
+        return data.decode("cp1252", "replace")
+
+
+def table(chunks: Iterable[bytes], name: str, format: str, counts: dict[str, int]) -> tuple[list[str], Iterator[Item]]:
+    """Read the header and return its names with an iterator over the rows, as dicts of strings.
+
+    Parameters
+    ----------
+    chunks : of the unpacked file.
+    name : the file's, for the items.
+    format : "csv" or "tsv"; the header decides about the delimiter, this only where it cannot.
+    counts : `encoding_replaced` is added to.
+
+    Returns
+    -------
+    names : of the columns; a name that comes again gets a number, so that every field can be addressed.
+    items : the records.
+    """
+    csv.field_size_limit(max(csv.field_size_limit(), streams.MAX_LINE_BYTES))
+    lines = _TextLines(chunks, counts)
+    try:
+        first = next((line for line in lines if not line.isspace()), "")
+    except _TooLongError:
+        return [], iter([Item(name, 0, lines.number, lines.offset, None, "line_too_long", _too_long())])
+    except streams.CORRUPT as error:
+        return [], iter([Item(name, 0, lines.number, None, None, "corrupt_gzip", _corrupt(error))])
+    reader = csv.reader(itertools.chain([first], lines), delimiter=_delimiter(first, format), strict=False)
+    try:
+        names = _distinct(next(reader, []))
+    except (csv.Error, _TooLongError, *streams.CORRUPT) as error:
+        return [], iter(
+            [Item(name, 0, lines.number, None, None, "bad_csv", f"no header: {error}; wanted names of columns")]
+        )
+    return names, _rows(reader, name, lines, names)
+
+
+def _rows(reader: Iterator[list[str]], name: str, lines: _TextLines, names: list[str]) -> Iterator[Item]:
+    row = 0
+    while True:
+        start = lines.number + 1
+        try:
+            fields = next(reader)
+        except StopIteration:
+            return
+        except streams.CORRUPT as error:
+            yield Item(name, row, start, None, None, "corrupt_gzip", _corrupt(error))
+            return
+        except _TooLongError:
+            yield Item(name, row, start, lines.offset, None, "line_too_long", _too_long())
+        except csv.Error as error:
+            yield Item(name, row, start, None, None, "bad_csv", f"not CSV: {error}; wanted one record per line")
+        else:
+            if not fields:
+                continue
+            if len(fields) == len(names):
+                yield Item(name, row, start, None, dict(zip(names, fields, strict=True)))
+            else:
+                message = f"{len(fields)} fields; the header has {len(names)}; quote fields that hold the delimiter"
+                yield Item(name, row, start, None, None, "ragged_row", message)
+        row += 1
+
+
+def _delimiter(header: str, format: str) -> str:
+    unquoted = "".join(header.split('"')[::2])
+    return max(_DELIMITERS[format], key=unquoted.count)
+
+
+def _distinct(names: list[str]) -> list[str]:
+    seen: set[str] = set()
+    for position, name in enumerate(names):
+        fresh, n = name, 2
+        while fresh in seen:
+            fresh, n = f"{name}_{n}", n + 1
+        names[position] = fresh
+        seen.add(fresh)
+    return names
+
+
+def _too_long() -> str:
+    return f"over {streams.MAX_LINE_BYTES:,} bytes in one line; wanted one record per line"
+
+
+def _corrupt(error: Exception) -> str:
+    return f"damaged gzip data from here ({error}); the records before it were read; fetch the file again"

@@ -1,0 +1,100 @@
+"""Input records as they were, all columns, for `dedup filter`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from dedup.errors import InputError
+from dedup.reading import cells, delimited, jsonl, parquet, plain, streams
+from dedup.reading.files import printable
+from dedup.reading.records import Item
+
+
+def raw_records(path: str, format: str, rows: npt.NDArray[np.int64]) -> pa.Table:
+    """Read chosen records of one file with all their columns.
+
+    Parameters
+    ----------
+    path : of the file.
+    format : as `InputFile.format` names it.
+    rows : int64[n], wanted `source_row` values, ascending.
+
+    Returns
+    -------
+    Table of n rows in that order: Parquet columns in their types; CSV columns as strings; JSON Lines columns inferred,
+    and as JSON text where the values of one column have no common type; a text file as `id` and `text`.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or no longer holds these records.
+    """
+    place = printable(path)
+    try:
+        with Path(path).open("rb") as file:
+            table = _parquet(file, rows) if format == "parquet" else _table(file, format, path, rows)
+    except OSError as error:
+        raise InputError(f"{place}: {error.strerror}; wanted the file that was clustered; put it back") from None
+    except parquet.BadParquetError as error:
+        raise InputError(f"{place}: {error}") from None
+    if table.num_rows != len(rows):
+        found = f"{table.num_rows:,} of {len(rows):,} wanted records found"
+        raise InputError(f"{place}: {found}; the file has changed since it was clustered; run cluster again")
+    return table
+
+
+def _parquet(file: BinaryIO, rows: npt.NDArray[np.int64]) -> pa.Table:
+    opened = parquet.opened(file)
+    tables = []
+    end = 0
+    for group in range(opened.metadata.num_row_groups):
+        start, end = end, end + opened.metadata.row_group(group).num_rows
+        first, last = np.searchsorted(rows, (start, end))
+        if first < last:
+            tables.append(parquet.row_group(opened, group).take(pa.array(rows[first:last] - start)))
+    return pa.concat_tables(tables) if tables else opened.schema_arrow.empty_table()
+
+
+def _table(file: BinaryIO, format: str, path: str, rows: npt.NDArray[np.int64]) -> pa.Table:
+    chunks = streams.unpacked(file, hashlib.sha256())
+    counts = {"encoding_replaced": 0}
+    if format == "jsonl":
+        return _inferred(_wanted(jsonl.records(chunks, ""), rows))
+    if format == "txt":
+        item = plain.record(chunks, printable(Path(path).name), counts)
+        names, items = ["id", "text"], iter([item] if item is not None else [])
+    else:
+        names, items = delimited.table(chunks, "", format, counts)
+    records = _wanted(items, rows)
+    return pa.table({name: pa.array([record[name] for record in records], pa.string()) for name in names})
+
+
+def _wanted(items: Iterator[Item], rows: npt.NDArray[np.int64]) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = []
+    if not len(rows):
+        return found
+    wanted = iter(rows.tolist())
+    sought = next(wanted)
+    for item in items:
+        if item.source_row != sought:
+            continue
+        if type(item.value) is dict:
+            found.append(item.value)
+        sought = next(wanted, None)
+        if sought is None:
+            break
+    return found
+
+
+def _inferred(records: list[dict[str, str]]) -> pa.Table:
+    names = dict.fromkeys(name for record in records for name in record)
+    arrays = [cells.inferred_array([record.get(name) for record in records]) for name in names]
+    printable_names = [name.encode("utf-8", "replace").decode() for name in names]
+    return pa.table(arrays, names=printable_names) if arrays else pa.table({})
