@@ -1,0 +1,266 @@
+"""Comparable text → token, number and shingle hashes, all 64 bits wide."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dedup.kernels.folding import DIGIT, LETTER, UNSPACED, decode
+from dedup.kernels.jit import inlined, kernel
+
+# What a token is, as bits.
+IS_CHARACTER, HAS_DIGIT, HAS_TWO = 1, 2, 4
+
+_FNV_OFFSET = np.uint64(0xCBF29CE484222325)
+_FNV_PRIME = np.uint64(0x100000001B3)
+_MIX_1 = np.uint64(0xFF51AFD7ED558CCD)
+_MIX_2 = np.uint64(0xC4CEB9FE1A85EC53)
+_S33 = np.uint64(33)
+
+
+@inlined
+def mix64(h: Any) -> Any:
+    """Spread the bits of a 64-bit hash (the finaliser of MurmurHash3; Appleby 2011): a bijection."""
+    h ^= h >> _S33
+    h *= _MIX_1
+    h ^= h >> _S33
+    h *= _MIX_2
+    return h ^ (h >> _S33)
+
+
+@inlined
+def hash_bytes(data: npt.NDArray[np.uint8], start: int, end: int) -> Any:
+    """Hash bytes start … end - 1 (FNV-1a; Fowler, Noll, Vo 1991; then `mix64`)."""
+    h = _FNV_OFFSET
+    for i in range(start, end):
+        h = (h ^ np.uint64(data[i])) * _FNV_PRIME
+    return mix64(h)
+
+
+@inlined
+def hash_pair(a: Any, b: Any) -> Any:
+    """Hash two hashes in this order."""
+    return mix64(a * _FNV_PRIME + b + np.uint64(0x9E3779B97F4A7C15))
+
+
+@kernel
+def hash_neighbours(hashes: npt.NDArray[np.uint64]) -> Any:
+    """Hash each value with its successor, uint64[m] → uint64[m - 1]: the terms of unspaced scripts. O(m)."""
+    out = np.empty(max(len(hashes) - 1, 0), np.uint64)
+    for i in range(len(out)):
+        out[i] = hash_pair(hashes[i], hashes[i + 1])
+    return out
+
+
+@kernel
+def digest(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> Any:
+    """Hash each text as a whole, to 128 bits.
+
+    Parameters
+    ----------
+    data : uint8[m], offsets : int64[n + 1]
+
+    Returns
+    -------
+    uint64[n, 2]; equal for equal texts. O(m).
+    """
+    n = len(offsets) - 1
+    out = np.empty((n, 2), np.uint64)
+    for d in range(n):
+        high, low = _FNV_OFFSET, _MIX_2
+        for i in range(offsets[d], offsets[d + 1]):
+            b = np.uint64(data[i])
+            high = (high ^ b) * _FNV_PRIME
+            low = (low ^ b) * _MIX_1
+            low ^= low >> _S33
+        out[d, 0] = mix64(high)
+        out[d, 1] = mix64(low)
+    return out
+
+
+@kernel
+def tokenise(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64], classes: npt.NDArray[np.uint8]) -> Any:
+    """Split comparable text into tokens: runs of letters, marks and digits; single characters in unspaced scripts.
+
+    Parameters
+    ----------
+    data : uint8[m], offsets : int64[n + 1]
+        Comparable text (see `fold`).
+    classes : uint8[0x110000]
+
+    Returns
+    -------
+    hashes : uint64[t], kinds : uint8[t] (bits IS_CHARACTER, HAS_DIGIT, HAS_TWO), token_offsets : int64[n + 1]
+    starts, ends : int64[t], bytes of each token in `data`. O(m).
+    """
+    n = len(offsets) - 1
+    # A word needs a byte of its own and one that ends it; a character of an unspaced script has three.
+    hashes = np.empty(len(data) // 2 + n + 1, np.uint64)
+    kinds = np.empty(len(hashes), np.uint8)
+    starts, ends = np.empty(len(hashes), np.int64), np.empty(len(hashes), np.int64)
+    token_offsets = np.empty(n + 1, np.int64)
+    token_offsets[0] = 0
+    t = 0
+    for d in range(n):
+        i, end = offsets[d], offsets[d + 1]
+        start, length, bits = i, 0, 0
+        while i < end:
+            c, width = decode(data, i, end)
+            kind = classes[c]
+            if kind == LETTER or kind == DIGIT:
+                if length == 0:
+                    start = i
+                length += 1
+                if kind == DIGIT:
+                    bits |= HAS_DIGIT
+            else:
+                if length > 0:
+                    hashes[t] = hash_bytes(data, start, i)
+                    kinds[t] = bits | (HAS_TWO if length > 1 else 0)
+                    starts[t], ends[t] = start, i
+                    t += 1
+                    length, bits = 0, 0
+                if kind == UNSPACED:
+                    hashes[t] = hash_bytes(data, i, i + width)
+                    kinds[t] = IS_CHARACTER
+                    starts[t], ends[t] = i, i + width
+                    t += 1
+            i += width
+        if length > 0:
+            hashes[t] = hash_bytes(data, start, end)
+            kinds[t] = bits | (HAS_TWO if length > 1 else 0)
+            starts[t], ends[t] = start, end
+            t += 1
+        token_offsets[d + 1] = t
+    return hashes[:t].copy(), kinds[:t].copy(), token_offsets, starts[:t].copy(), ends[:t].copy()
+
+
+@kernel
+def numbers(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> Any:
+    r"""Hash the figures of each text, `\d+([.,:/]\d+)*`, as a sorted multiset.
+
+    Parameters
+    ----------
+    data : uint8[m], offsets : int64[n + 1]
+        Comparable text, where every digit is an ASCII digit.
+
+    Returns
+    -------
+    values : uint64[k], sorted inside each text, value_offsets : int64[n + 1]. O(m + k log k).
+    """
+    n = len(offsets) - 1
+    values = np.empty(len(data) // 2 + n + 1, np.uint64)
+    value_offsets = np.empty(n + 1, np.int64)
+    value_offsets[0] = 0
+    k = 0
+    for d in range(n):
+        first, i, end = k, offsets[d], offsets[d + 1]
+        while i < end:
+            if not 0x30 <= data[i] <= 0x39:
+                i += 1
+                continue
+            start = i
+            while i < end:
+                if 0x30 <= data[i] <= 0x39 or (
+                    (data[i] == 0x2E or data[i] == 0x2C or data[i] == 0x3A or data[i] == 0x2F)
+                    and i + 1 < end
+                    and 0x30 <= data[i + 1] <= 0x39
+                ):
+                    i += 1
+                else:
+                    break
+            values[k] = hash_bytes(data, start, i)
+            k += 1
+        values[first:k].sort()
+        value_offsets[d + 1] = k
+    return values[:k].copy(), value_offsets
+
+
+@kernel
+def shingle(
+    hashes: npt.NDArray[np.uint64],
+    kinds: npt.NDArray[np.uint8],
+    offsets: npt.NDArray[np.int64],
+    words: int,
+    characters: int,
+) -> Any:
+    """Hash the runs of tokens (shingles; Broder 1997, section 2) of each text, as a sorted set.
+
+    A shingle has `words` tokens, or `characters` where it starts in an unspaced script. A text too short for any
+    is one shingle; a text without tokens has none.
+
+    Parameters
+    ----------
+    hashes : uint64[t], kinds : uint8[t], offsets : int64[n + 1]
+
+    Returns
+    -------
+    values : uint64[s], sorted and distinct inside each text, value_offsets : int64[n + 1]. O(t log t).
+    """
+    n = len(offsets) - 1
+    values = np.empty(len(hashes) + n, np.uint64)
+    value_offsets = np.empty(n + 1, np.int64)
+    value_offsets[0] = 0
+    at = 0
+    for d in range(n):
+        start, end, first = offsets[d], offsets[d + 1], at
+        for i in range(start, end):
+            width = characters if kinds[i] & IS_CHARACTER else words
+            if i + width <= end:
+                h = hashes[i]
+                for j in range(i + 1, i + width):
+                    h = hash_pair(h, hashes[j])
+                values[at] = h
+                at += 1
+        if at == first and end > start:
+            h = hashes[start]
+            for j in range(start + 1, end):
+                h = hash_pair(h, hashes[j])
+            values[at] = h
+            at += 1
+        at = first + _sort_distinct(values, first, at)
+        value_offsets[d + 1] = at
+    return values[:at].copy(), value_offsets
+
+
+@kernel
+def distinct(values: npt.NDArray[np.uint64], offsets: npt.NDArray[np.int64]) -> Any:
+    """Sort each ragged row and drop repeats.
+
+    Parameters
+    ----------
+    values : uint64[m], offsets : int64[n + 1]
+
+    Returns
+    -------
+    values : uint64[m'], offsets : int64[n + 1]. O(m log m).
+    """
+    n = len(offsets) - 1
+    out = values.copy()
+    out_offsets = np.empty(n + 1, np.int64)
+    out_offsets[0] = 0
+    at = 0
+    for d in range(n):
+        first = at
+        for i in range(offsets[d], offsets[d + 1]):
+            out[at] = values[i]
+            at += 1
+        at = first + _sort_distinct(out, first, at)
+        out_offsets[d + 1] = at
+    return out[:at].copy(), out_offsets
+
+
+@inlined
+def _sort_distinct(values: npt.NDArray[np.uint64], first: int, end: int) -> Any:
+    """Sort values[first:end] in place, move the distinct ones to the front and return how many there are."""
+    if end == first:
+        return 0
+    values[first:end].sort()
+    at = first + 1
+    for i in range(first + 1, end):
+        if values[i] != values[at - 1]:
+            values[at] = values[i]
+            at += 1
+    return at - first

@@ -1,0 +1,296 @@
+"""Average linkage over sparse pairs, and the cut of its tree."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dedup.kernels.jit import inlined, kernel
+
+# Weights are added as whole multiples of this, so that a sum does not depend on its order.
+UNIT = 2.0**-30
+
+
+@kernel
+def average_linkage(
+    n: int,
+    left: npt.NDArray[np.int64],
+    right: npt.NDArray[np.int64],
+    weight: npt.NDArray[np.int64],
+    floor: float,
+) -> Any:
+    """Merge the two clusters of the highest average weight again and again; an absent pair weighs 0.
+
+    Average linkage (Sokal, Michener 1958) on a graph (Dhulipala et al. 2021, section 3). Each cluster stands in a heap
+    with an upper bound of its best average: a merge elsewhere can only lower that (average linkage is reducible), so a
+    bound is checked when it reaches the top. Ties go to the cluster with the smallest position.
+
+    Parameters
+    ----------
+    n : number of positions
+    left, right : int64[m], distinct pairs
+    weight : int64[m], in units of `UNIT`
+    floor : average in plain units under which nothing merges.
+
+    Returns
+    -------
+    children : int64[k, 2], node n + i joins nodes children[i]
+    heights : float64[k], their averages. O(m log m) for trees of even growth.
+    """
+    adjacent, weights, start, length = _adjacency(n, left, right, weight)
+    parent = np.arange(2 * n)
+    size = np.ones(2 * n, np.int64)
+    smallest = np.arange(2 * n)
+    total = np.zeros(2 * n, np.int64)  # scratch: summed weight to each cluster, 0 between uses
+    heap = np.empty(2 * n + 1, np.int64)
+    bound = np.zeros(2 * n, np.float64)
+    n_heap = 0
+    for c in range(n):
+        if length[c] > 0:
+            bound[c], _ = _best(c, adjacent, weights, start, length, size, smallest)
+            n_heap = _push(heap, n_heap, c, bound, smallest)
+    children = np.empty((max(n - 1, 0), 2), np.int64)
+    heights = np.empty(max(n - 1, 0), np.float64)
+    merged, free = 0, len(adjacent)
+    adjacent, weights = _grow(adjacent, weights, free + len(adjacent) // 2 + 16)
+    while n_heap > 0:
+        c = heap[0]
+        n_heap = _pop(heap, n_heap, bound, smallest)
+        if parent[c] != c:
+            continue
+        length[c] = _compact(c, start[c], length[c], start[c], 0, adjacent, weights, parent, total)
+        best, partner = _best(c, adjacent, weights, start, length, size, smallest)
+        if best * UNIT < floor:
+            continue
+        if best < bound[c]:
+            bound[c] = best
+            n_heap = _push(heap, n_heap, c, bound, smallest)
+            continue
+        node = n + merged
+        children[merged, 0], children[merged, 1] = c, partner
+        heights[merged] = best * UNIT
+        merged += 1
+        parent[c] = parent[partner] = node
+        size[node] = size[c] + size[partner]
+        smallest[node] = min(smallest[c], smallest[partner])
+        needed = length[c] + length[partner]
+        if free + needed > len(adjacent):
+            free = _collect_garbage(node, adjacent, weights, start, length, parent)
+            if free + needed > len(adjacent) // 2:
+                adjacent, weights = _grow(adjacent, weights, 2 * len(adjacent) + needed)
+        start[node] = free
+        kept = _compact(node, start[c], length[c], free, 0, adjacent, weights, parent, total)
+        length[node] = _compact(node, start[partner], length[partner], free, kept, adjacent, weights, parent, total)
+        free += length[node]
+        if length[node] > 0:
+            bound[node], _ = _best(node, adjacent, weights, start, length, size, smallest)
+            n_heap = _push(heap, n_heap, node, bound, smallest)
+    return children[:merged].copy(), heights[:merged].copy()
+
+
+@kernel
+def tree_cut(n: int, children: npt.NDArray[np.int64], heights: npt.NDArray[np.float64], single: float) -> Any:
+    """Choose the disjoint nodes of a merge tree that hold together best.
+
+    The value of a node is size · (√height - √height of its parent), as the excess of mass of HDBSCAN (Campello,
+    Moulavi,
+    Sander 2013, section 5) with similarities for densities; a node is kept where its value is at least the best sum
+    below it.
+
+    Parameters
+    ----------
+    n : number of leaves
+    children : int64[k, 2], heights : float64[k], of `average_linkage`
+    single : height of a leaf; larger gives smaller clusters.
+
+    Returns
+    -------
+    int64[n], the kept node above each leaf. O(n + k).
+    """
+    nodes = n + len(heights)
+    height = np.full(nodes, single)
+    size = np.ones(nodes, np.int64)
+    parent = np.full(nodes, -1)
+    for k in range(len(heights)):
+        node, a, b = n + k, children[k, 0], children[k, 1]
+        height[node] = heights[k]
+        for child in (a, b):
+            parent[child] = node
+            if child >= n:
+                height[node] = min(height[node], height[child])
+        size[node] = size[a] + size[b]
+    best = np.empty(nodes, np.float64)
+    kept = np.ones(nodes, np.bool_)
+    for node in range(nodes):
+        above = height[parent[node]] if parent[node] >= 0 else 0.0
+        best[node] = size[node] * (np.sqrt(height[node]) - np.sqrt(above))
+        if node >= n:
+            below = best[children[node - n, 0]] + best[children[node - n, 1]]
+            if best[node] < below:
+                best[node] = below
+                kept[node] = False
+    label = np.full(nodes, -1)
+    for node in range(nodes - 1, -1, -1):
+        if parent[node] >= 0 and label[parent[node]] >= 0:
+            label[node] = label[parent[node]]
+        elif kept[node]:
+            label[node] = node
+    return label[:n].copy()
+
+
+@inlined
+def _adjacency(n: int, left: npt.NDArray[np.int64], right: npt.NDArray[np.int64], weight: npt.NDArray[np.int64]) -> Any:
+    """List the neighbours of each position: ids and weights back to back, with starts and lengths (int64[2n])."""
+    start = np.zeros(2 * n, np.int64)
+    length = np.zeros(2 * n, np.int64)
+    for p in range(len(left)):
+        length[left[p]] += 1
+        length[right[p]] += 1
+    for c in range(1, n):
+        start[c] = start[c - 1] + length[c - 1]
+    fill = start.copy()
+    adjacent = np.empty(2 * len(left), np.int64)
+    weights = np.empty(2 * len(left), np.int64)
+    for p in range(len(left)):
+        a, b = left[p], right[p]
+        adjacent[fill[a]], weights[fill[a]] = b, weight[p]
+        adjacent[fill[b]], weights[fill[b]] = a, weight[p]
+        fill[a] += 1
+        fill[b] += 1
+    return adjacent, weights, start, length
+
+
+@inlined
+def _best(
+    c: int,
+    adjacent: npt.NDArray[np.int64],
+    weights: npt.NDArray[np.int64],
+    start: npt.NDArray[np.int64],
+    length: npt.NDArray[np.int64],
+    size: npt.NDArray[np.int64],
+    smallest: npt.NDArray[np.int64],
+) -> Any:
+    """Return the highest average of cluster `c` and the neighbour that has it."""
+    best, partner = -1.0, -1
+    for i in range(start[c], start[c] + length[c]):
+        other = adjacent[i]
+        average = float(weights[i]) / float(size[c] * size[other])
+        if average > best or (average == best and smallest[other] < smallest[partner]):
+            best, partner = average, other
+    return best, partner
+
+
+@inlined
+def _compact(
+    c: int,
+    source: int,
+    count: int,
+    target: int,
+    kept: int,
+    adjacent: npt.NDArray[np.int64],
+    weights: npt.NDArray[np.int64],
+    parent: npt.NDArray[np.int64],
+    total: npt.NDArray[np.int64],
+) -> Any:
+    """Append a list to the `kept` entries at `target`, merged clusters under their new names and once each.
+
+    Returns the new length. `total` holds the sums meanwhile; weights are positive, so 0 means "not seen".
+    """
+    for i in range(target, target + kept):
+        total[adjacent[i]] = weights[i]
+    length = kept
+    for i in range(source, source + count):
+        other, w = adjacent[i], weights[i]
+        while parent[other] != other:
+            parent[other] = parent[parent[other]]
+            other = parent[other]
+        if other == c:
+            continue
+        if total[other] == 0:
+            adjacent[target + length] = other
+            length += 1
+        total[other] += w
+    for i in range(target, target + length):
+        weights[i] = total[adjacent[i]]
+        total[adjacent[i]] = 0
+    return length
+
+
+@inlined
+def _grow(adjacent: npt.NDArray[np.int64], weights: npt.NDArray[np.int64], room: int) -> Any:
+    """Return both arrays with `room` entries."""
+    larger = np.empty(room, np.int64), np.empty(room, np.int64)
+    larger[0][: len(adjacent)] = adjacent
+    larger[1][: len(weights)] = weights
+    return larger
+
+
+@inlined
+def _collect_garbage(
+    nodes: int,
+    adjacent: npt.NDArray[np.int64],
+    weights: npt.NDArray[np.int64],
+    start: npt.NDArray[np.int64],
+    length: npt.NDArray[np.int64],
+    parent: npt.NDArray[np.int64],
+) -> Any:
+    """Move the lists still needed to the front, in the order in which they lie; return the first free place.
+
+    Needed are those of living clusters and of the two that `nodes`, the newest one, is being made of.
+    """
+    needed = np.empty(nodes, np.int64)
+    count = 0
+    for c in range(nodes):
+        if length[c] > 0 and (parent[c] == c or parent[c] == nodes):
+            needed[count] = c
+            count += 1
+    needed = needed[:count]
+    free = 0
+    for c in needed[np.argsort(start[needed])]:
+        for i in range(length[c]):
+            adjacent[free + i] = adjacent[start[c] + i]
+            weights[free + i] = weights[start[c] + i]
+        start[c] = free
+        free += length[c]
+    return free
+
+
+@inlined
+def _before(a: int, b: int, bound: npt.NDArray[np.float64], smallest: npt.NDArray[np.int64]) -> Any:
+    """Tell whether cluster `a` comes before `b`: higher bound, then smaller position."""
+    return bound[a] > bound[b] or (bound[a] == bound[b] and smallest[a] < smallest[b])
+
+
+@inlined
+def _push(
+    heap: npt.NDArray[np.int64], count: int, c: int, bound: npt.NDArray[np.float64], smallest: npt.NDArray[np.int64]
+) -> Any:
+    """Add `c` to a binary heap of `count` clusters and return the new count."""
+    i = count
+    while i > 0 and _before(c, heap[(i - 1) // 2], bound, smallest):
+        heap[i] = heap[(i - 1) // 2]
+        i = (i - 1) // 2
+    heap[i] = c
+    return count + 1
+
+
+@inlined
+def _pop(
+    heap: npt.NDArray[np.int64], count: int, bound: npt.NDArray[np.float64], smallest: npt.NDArray[np.int64]
+) -> Any:
+    """Drop the top of the heap and return the new count."""
+    count -= 1
+    last = heap[count]
+    i = 0
+    while 2 * i + 1 < count:
+        child = 2 * i + 1
+        if child + 1 < count and _before(heap[child + 1], heap[child], bound, smallest):
+            child += 1
+        if not _before(heap[child], last, bound, smallest):
+            break
+        heap[i] = heap[child]
+        i = child
+    heap[i] = last
+    return count

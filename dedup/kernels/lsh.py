@@ -1,0 +1,266 @@
+"""Candidate pairs: MinHash bands for Jaccard, and a prefix join for containment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dedup.kernels.hashing import hash_pair
+from dedup.kernels.jit import inlined, kernel
+
+
+@kernel
+def band_keys(signatures: npt.NDArray[np.uint32], bands: int, rows: int) -> Any:
+    """Hash each band of `rows` slots to one key (Leskovec, Rajaraman, Ullman 2020, section 3.4).
+
+    Parameters
+    ----------
+    signatures : uint32[n, p], p ≥ bands · rows
+
+    Returns
+    -------
+    uint64[bands, n]. O(n · bands · rows).
+    """
+    n = len(signatures)
+    keys = np.empty((bands, n), np.uint64)
+    for d in range(n):
+        for band in range(bands):
+            h = np.uint64(band)
+            for k in range(band * rows, (band + 1) * rows):
+                h = hash_pair(h, np.uint64(signatures[d, k]))
+            keys[band, d] = h
+    return keys
+
+
+@kernel
+def run_pairs(keys: npt.NDArray[np.uint64], members: npt.NDArray[np.int64], hot: int, predecessors: int) -> Any:
+    """Pair the members of each run of equal keys.
+
+    A run of more than `hot` members pairs each member with its `predecessors` only: near-copies stand side by side
+    when the members come in the order of their smallest hash, and all pairs of a flooded bucket would never end.
+
+    Parameters
+    ----------
+    keys : uint64[m], sorted; members : int64[m]
+
+    Returns
+    -------
+    uint64[k], each smaller member << 32 | larger member; may repeat. O(m · hot).
+    """
+    total, start = 0, 0
+    for end in range(1, len(keys) + 1):
+        if end == len(keys) or keys[end] != keys[start]:
+            size = end - start
+            reach = size - 1 if size <= hot else predecessors
+            for i in range(size):
+                total += min(i, reach)
+            start = end
+    pairs = np.empty(total, np.uint64)
+    at, start = 0, 0
+    for end in range(1, len(keys) + 1):
+        if end == len(keys) or keys[end] != keys[start]:
+            reach = end - start - 1 if end - start <= hot else predecessors
+            for i in range(start, end):
+                for j in range(max(start, i - reach), i):
+                    pairs[at] = _pair(members[i], members[j])
+                    at += 1
+            start = end
+    return pairs
+
+
+@kernel
+def count_slots(values: npt.NDArray[np.uint64], counts: npt.NDArray[np.uint8]) -> None:
+    """Count hashes in a small table; a slot stops at 255 and may serve several hashes.
+
+    Parameters
+    ----------
+    values : uint64[m]
+    counts : uint8[2^k], changed in place. O(m).
+    """
+    mask = np.uint64(len(counts) - 1)
+    for i in range(len(values)):
+        slot = values[i] & mask
+        if counts[slot] < 255:
+            counts[slot] += 1
+
+
+@kernel
+def prefix_keys(
+    values: npt.NDArray[np.uint64], offsets: npt.NDArray[np.int64], counts: npt.NDArray[np.uint8], missing: float
+) -> Any:
+    """Choose the ⌊missing · n⌋ + 3 rarest shingles of each document of n shingles.
+
+    Whatever holds (1 - missing) of a document's shingles holds at least three of any such choice (prefix filter;
+    Chaudhuri, Ganti, Kaushik 2006, section 3; Bayardo, Ma, Srikant 2007, section 4); the rarest make the shortest
+    lists.
+
+    Parameters
+    ----------
+    values : uint64[s], offsets : int64[n + 1]
+    counts : uint8[2^k] of `count_slots`; collisions cost time, never recall.
+
+    Returns
+    -------
+    bool[s]: the chosen ones. O(s).
+    """
+    mask = np.uint64(len(counts) - 1)
+    chosen = np.zeros(len(values), np.bool_)
+    histogram = np.empty(256, np.int64)
+    for d in range(len(offsets) - 1):
+        start, end = offsets[d], offsets[d + 1]
+        wanted = min(end - start, int(missing * (end - start)) + 3)
+        histogram[:] = 0
+        for i in range(start, end):
+            histogram[counts[values[i] & mask]] += 1
+        level, below = 0, 0
+        while level < 255 and below + histogram[level] < wanted:
+            below += histogram[level]
+            level += 1
+        at_level = wanted - below
+        for i in range(start, end):
+            count = counts[values[i] & mask]
+            if count < level:
+                chosen[i] = True
+            elif count == level and at_level > 0:
+                chosen[i] = True
+                at_level -= 1
+    return chosen
+
+
+@kernel
+def postings(
+    values: npt.NDArray[np.uint64],
+    offsets: npt.NDArray[np.int64],
+    chosen: npt.NDArray[np.bool_],
+    counts: npt.NDArray[np.uint8],
+) -> Any:
+    """List the documents that hold a shingle which some document chose as a key and which is not alone.
+
+    Parameters
+    ----------
+    values : uint64[s], offsets : int64[n + 1], chosen : bool[s], counts : uint8[2^k]
+
+    Returns
+    -------
+    keys : uint64[m], members : int64[m], is_key : bool[m] (chosen by that member), in document order. O(s).
+    """
+    mask = np.uint64(len(counts) - 1)
+    marked = np.zeros(len(counts), np.bool_)
+    for i in range(len(values)):
+        if chosen[i] and counts[values[i] & mask] > 1:
+            marked[values[i] & mask] = True
+    total = 0
+    for i in range(len(values)):
+        total += marked[values[i] & mask]
+    keys = np.empty(total, np.uint64)
+    members = np.empty(total, np.int64)
+    is_key = np.empty(total, np.bool_)
+    at = 0
+    for d in range(len(offsets) - 1):
+        for i in range(offsets[d], offsets[d + 1]):
+            if marked[values[i] & mask]:
+                keys[at], members[at], is_key[at] = values[i], d, chosen[i]
+                at += 1
+    return keys, members, is_key
+
+
+@kernel
+def prefix_join(
+    keys: npt.NDArray[np.uint64],
+    members: npt.NDArray[np.int64],
+    is_key: npt.NDArray[np.bool_],
+    sizes: npt.NDArray[np.int64],
+    hot: int,
+    predecessors: int,
+) -> Any:
+    """Pair each document with those at least as long that hold three of its keys (all, where it has fewer).
+
+    A key in more than `hot` documents pairs neighbours in the list only, whatever else they share.
+
+    Parameters
+    ----------
+    keys : uint64[m], sorted; members : int64[m]; is_key : bool[m], as of `postings`
+    sizes : int64[n], shingles per document
+
+    Returns
+    -------
+    uint64[k], each smaller member << 32 | larger member; may repeat. O(Σ over keys of documents that chose it · that
+    hold it).
+    """
+    n = len(sizes)
+    run_start = np.empty(len(keys), np.int64)  # of the run that posting i stands in
+    run_end = np.empty(len(keys), np.int64)
+    start = 0
+    for end in range(1, len(keys) + 1):
+        if end == len(keys) or keys[end] != keys[start]:
+            run_start[start:end] = start
+            run_end[start:end] = end
+            start = end
+    by_member, first = _group(members, is_key, n)
+    shared = np.zeros(n, np.int64)
+    touched = np.empty(n, np.int64)
+    pairs = np.empty(1024, np.uint64)
+    at = 0
+    for d in range(n):
+        n_touched = 0
+        for p in range(first[d], first[d + 1]):
+            i = by_member[p]
+            start, end = run_start[i], run_end[i]
+            if end - start > hot:
+                pairs = _room(pairs, at + 2 * predecessors)
+                for j in range(max(start, i - predecessors), min(end, i + predecessors + 1)):
+                    if j != i:
+                        pairs[at] = _pair(d, members[j])
+                        at += 1
+                continue
+            for j in range(start, end):
+                other = members[j]
+                if sizes[other] >= sizes[d] and other != d:
+                    if shared[other] == 0:
+                        touched[n_touched] = other
+                        n_touched += 1
+                    shared[other] += 1
+        pairs = _room(pairs, at + n_touched)
+        needed = min(3, sizes[d])
+        for t in range(n_touched):
+            if shared[touched[t]] >= needed:
+                pairs[at] = _pair(d, touched[t])
+                at += 1
+            shared[touched[t]] = 0
+    return pairs[:at].copy()
+
+
+@inlined
+def _pair(i: int, j: int) -> Any:
+    """Pack two positions, the smaller one high."""
+    return (np.uint64(min(i, j)) << np.uint64(32)) | np.uint64(max(i, j))
+
+
+@inlined
+def _room(pairs: npt.NDArray[np.uint64], needed: int) -> Any:
+    """Return an array with room for `needed` entries that starts with those of `pairs`."""
+    if needed <= len(pairs):
+        return pairs
+    larger = np.empty(max(needed, 2 * len(pairs)), np.uint64)
+    larger[: len(pairs)] = pairs
+    return larger
+
+
+@inlined
+def _group(members: npt.NDArray[np.int64], is_key: npt.NDArray[np.bool_], n: int) -> Any:
+    """Group the indices of the key postings by member: indices int64[k], starts int64[n + 1]."""
+    first = np.zeros(n + 1, np.int64)
+    for i in range(len(members)):
+        if is_key[i]:
+            first[members[i] + 1] += 1
+    for d in range(n):
+        first[d + 1] += first[d]
+    fill = first[:-1].copy()
+    grouped = np.empty(first[n], np.int64)
+    for i in range(len(members)):
+        if is_key[i]:
+            grouped[fill[members[i]]] = i
+            fill[members[i]] += 1
+    return grouped, first

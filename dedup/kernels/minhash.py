@@ -1,0 +1,49 @@
+"""MinHash signatures, bit-equal to `datasketch.MinHash(scheme="affine32")` over the same 32-bit hashes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dedup.kernels.jit import kernel
+
+
+@kernel
+def minhash(
+    shingles: npt.NDArray[np.uint64],
+    offsets: npt.NDArray[np.int64],
+    a: npt.NDArray[np.uint32],
+    b: npt.NDArray[np.uint32],
+) -> Any:
+    """Compute the MinHash signature of each shingle set (Broder 1997, section 3).
+
+    The low 32 bits of a shingle pass the 32-bit finaliser of MurmurHash3, then each slot keeps the minimum of
+    a·h + b mod 2³² (datasketch 2.0, scheme "affine32").
+
+    Parameters
+    ----------
+    shingles : uint64[s], offsets : int64[n + 1]
+    a, b : uint32[p]; every a is odd.
+
+    Returns
+    -------
+    uint32[n, p]; a document without shingles has 2³² - 1 everywhere. O(s · p), 8 slots a vector instruction.
+    """
+    n, slots = len(offsets) - 1, len(a)
+    signatures = np.empty((n, slots), np.uint32)
+    for d in range(n):
+        row = signatures[d]
+        row[:] = np.uint32(0xFFFFFFFF)
+        for i in range(offsets[d], offsets[d + 1]):
+            h = np.uint32(shingles[i] & np.uint64(0xFFFFFFFF))
+            # Every product is wrapped: uint32 · uint32 is promoted to uint64 otherwise and runs twice as slow.
+            h = np.uint32(h ^ (h >> np.uint32(16)))
+            h = np.uint32(h * np.uint32(0x85EBCA6B))
+            h = np.uint32(h ^ (h >> np.uint32(13)))
+            h = np.uint32(h * np.uint32(0xC2B2AE35))
+            h = np.uint32(h ^ (h >> np.uint32(16)))
+            for k in range(slots):
+                row[k] = min(row[k], np.uint32(np.uint32(a[k] * h) + b[k]))
+    return signatures

@@ -1,0 +1,164 @@
+"""Tokens → counted terms → unit TF-IDF rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dedup.kernels.hashing import HAS_DIGIT, HAS_TWO, IS_CHARACTER, hash_pair, mix64
+from dedup.kernels.jit import inlined, kernel
+
+
+@kernel
+def count_terms(
+    hashes: npt.NDArray[np.uint64],
+    kinds: npt.NDArray[np.uint8],
+    offsets: npt.NDArray[np.int64],
+    title_hashes: npt.NDArray[np.uint64],
+    title_kinds: npt.NDArray[np.uint8],
+    title_offsets: npt.NDArray[np.int64],
+    title_weight: int,
+    stop_words: npt.NDArray[np.uint64],
+) -> Any:
+    """Count the terms of each document: words of two or more letters, and overlapping pairs of unspaced characters.
+
+    Parameters
+    ----------
+    hashes : uint64[t], kinds : uint8[t], offsets : int64[n + 1]
+        Tokens of the text; those of the title likewise.
+    title_weight : times a title counts.
+    stop_words : uint64[k], sorted
+
+    Returns
+    -------
+    terms : uint64[m], sorted and distinct inside each document
+    counts : int32[m]
+    term_offsets : int64[n + 1]. O(t log t).
+    """
+    n = len(offsets) - 1
+    room = len(hashes) + title_weight * len(title_hashes)
+    bag = np.empty(room, np.uint64)
+    terms = np.empty(room, np.uint64)
+    counts = np.empty(room, np.int32)
+    term_offsets = np.empty(n + 1, np.int64)
+    term_offsets[0] = 0
+    stops = _hash_set(stop_words)
+    m = 0
+    for d in range(n):
+        size = _collect(hashes, kinds, offsets[d], offsets[d + 1], stops, bag, 0)
+        for _ in range(title_weight):
+            size = _collect(title_hashes, title_kinds, title_offsets[d], title_offsets[d + 1], stops, bag, size)
+        bag[:size].sort()
+        for i in range(size):
+            if i > 0 and bag[i] == bag[i - 1]:
+                counts[m - 1] += 1
+            else:
+                terms[m], counts[m] = bag[i], 1
+                m += 1
+        term_offsets[d + 1] = m
+    return terms[:m].copy(), counts[:m].copy(), term_offsets
+
+
+@kernel
+def lookup(keys: npt.NDArray[np.uint64], values: npt.NDArray[np.uint64]) -> Any:
+    """Find the place of each value among sorted distinct keys.
+
+    Parameters
+    ----------
+    keys : uint64[k], sorted and distinct; values : uint64[m]
+
+    Returns
+    -------
+    int32[m]; -1 for a value that is no key. O(k + m) through an open-addressing table.
+    """
+    size = 16
+    while size < 2 * len(keys):
+        size *= 2
+    mask = np.uint64(size - 1)
+    table = np.full(size, -1, np.int32)
+    for k in range(len(keys)):
+        slot = mix64(keys[k]) & mask
+        while table[slot] >= 0:
+            slot = (slot + np.uint64(1)) & mask
+        table[slot] = k
+    found = np.empty(len(values), np.int32)
+    for i in range(len(values)):
+        slot = mix64(values[i]) & mask
+        while table[slot] >= 0 and keys[table[slot]] != values[i]:
+            slot = (slot + np.uint64(1)) & mask
+        found[i] = table[slot]
+    return found
+
+
+@kernel
+def unit_rows(
+    columns: npt.NDArray[np.int32],
+    counts: npt.NDArray[np.int32],
+    offsets: npt.NDArray[np.int64],
+    idf: npt.NDArray[np.float64],
+) -> Any:
+    """Weigh counts by √count · idf and scale each row to length 1 (Salton, Buckley 1988, with √tf for 1 + ln tf).
+
+    Parameters
+    ----------
+    columns : int32[m], counts : int32[m], offsets : int64[n + 1], idf : float64[v]
+
+    Returns
+    -------
+    float32[m]; a row without weight stays 0. O(m).
+    """
+    data = np.empty(len(columns), np.float32)
+    for d in range(len(offsets) - 1):
+        total = 0.0
+        for i in range(offsets[d], offsets[d + 1]):
+            weight = np.sqrt(float(counts[i])) * idf[columns[i]]
+            total += weight * weight
+        scale = 1.0 / np.sqrt(total) if total > 0 else 0.0
+        for i in range(offsets[d], offsets[d + 1]):
+            data[i] = np.sqrt(float(counts[i])) * idf[columns[i]] * scale
+    return data
+
+
+@inlined
+def _hash_set(keys: npt.NDArray[np.uint64]) -> Any:
+    """Build an open-addressing table of the keys, 0 = empty."""
+    size = 16
+    while size < 4 * len(keys):
+        size *= 2
+    table = np.zeros(size, np.uint64)
+    for k in range(len(keys)):
+        slot = keys[k] & np.uint64(size - 1)
+        while table[slot] != 0:
+            slot = (slot + np.uint64(1)) & np.uint64(size - 1)
+        table[slot] = keys[k]
+    return table
+
+
+@inlined
+def _collect(
+    hashes: npt.NDArray[np.uint64],
+    kinds: npt.NDArray[np.uint8],
+    start: int,
+    end: int,
+    stops: npt.NDArray[np.uint64],
+    bag: npt.NDArray[np.uint64],
+    size: int,
+) -> Any:
+    """Append the terms of tokens start … end - 1 to `bag` and return its new size."""
+    mask = np.uint64(len(stops) - 1)
+    for i in range(start, end):
+        kind = kinds[i]
+        if kind & IS_CHARACTER:
+            if i + 1 < end and kinds[i + 1] & IS_CHARACTER:
+                bag[size] = hash_pair(hashes[i], hashes[i + 1])
+                size += 1
+        elif kind & (HAS_TWO | HAS_DIGIT) == HAS_TWO:
+            slot = hashes[i] & mask
+            while stops[slot] != 0 and stops[slot] != hashes[i]:
+                slot = (slot + np.uint64(1)) & mask
+            if stops[slot] == 0:
+                bag[size] = hashes[i]
+                size += 1
+    return size
