@@ -1,0 +1,298 @@
+r"""Which article stands for its group and its story: a total order from a small policy language.
+
+A policy is an ordered list of words, separated by commas; the next word is asked only where the ones before it tie.
+
+=======================  =========================================================================================
+container                a text that no other text contains, before one that is contained
+earliest, latest         by `published_at`; a missing or suspect date comes last in both, since feeds forge dates
+complete                 most known of title, date, source and url
+longest                  most characters
+central                  highest mean similarity to the other members
+prefer:COLUMN=A|B        rows whose column equals A, then B, then the rest; upper and lower case are the same
+match:COLUMN~REGEX       rows in which the regex is found, before the rest
+min:COLUMN, max:COLUMN   lowest or highest value first, missing values last; text that is a number counts as one
+                         (CSV has no other type) and comes before other text
+=======================  =========================================================================================
+
+A separator that is meant as a character is written with a backslash: `\,` everywhere, `\|` in the values of `prefer`.
+The content key comes last, then the id, so the order is total.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dedup import schema
+from dedup.errors import DedupError, SettingsError
+from dedup.params import DEFAULT_POLICY
+
+_WORDS = """container earliest latest complete longest central
+prefer:COLUMN=VALUE|VALUE match:COLUMN~REGEX min:COLUMN max:COLUMN"""
+_FORMS = {form.partition(":")[0]: form for form in _WORDS.split()}
+_READS = {
+    "earliest": ("published_at", "date_suspect"),
+    "latest": ("published_at", "date_suspect"),
+    "complete": ("title", "published_at", "date_suspect", "source", "url"),
+    "longest": ("text_chars",),
+}
+_TIE_BREAKERS = {"content_key": "content key", "doc_id": "doc id"}
+_NUMBER = r"^[+-]?\d+(\.\d+)?([eE][+-]?\d+)?$"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One word of a policy."""
+
+    word: str
+    column: str = ""  # of prefer, match, min and max
+    values: tuple[str, ...] = ()  # of prefer
+    pattern: str = ""  # of match
+
+    @property
+    def name(self) -> str:
+        """The word as `canonical_reason` gives it, such as `earliest` or `prefer:source`."""
+        return f"{self.word}:{self.column}" if self.column else self.word
+
+
+def parse_policy(text: str) -> tuple[Rule, ...]:
+    r"""Read a policy such as `prefer:source=reuters|ap,earliest`.
+
+    Regexes are RE2's (no look-around, no back references): they run in linear time on every text, and in Arrow.
+
+    Parameters
+    ----------
+    text : words separated by commas; `\,` is a comma inside a word.
+
+    Raises
+    ------
+    SettingsError
+        An unknown, empty or unfinished word, or a regex that does not compile.
+    """
+    if not text.strip():
+        raise SettingsError(f"canonical policy: got nothing, wanted words such as '{DEFAULT_POLICY}'")
+    return tuple(
+        _rule(word.strip(), f"canonical policy word {place}") for place, word in enumerate(_split(text, ","), 1)
+    )
+
+
+def columns_of(policy: Sequence[Rule]) -> tuple[str, ...]:
+    """Name the input columns that a policy needs beyond `schema.DOCUMENTS`, each once, in the order of the policy."""
+    return tuple(dict.fromkeys(r.column for r in policy if r.column and r.column not in schema.DOCUMENTS.names))
+
+
+def choose(
+    documents: pa.Table,
+    cluster: npt.NDArray[np.int64],
+    policy: Sequence[Rule],
+    *,
+    central: npt.NDArray[np.float64] | None = None,
+    contained: npt.NDArray[np.bool_] | None = None,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.object_]]:
+    """Choose one article per cluster, and name the rule that decided.
+
+    The result does not depend on the order of the rows. Every rule becomes one array of ranks (smaller is better);
+    one sort by cluster and ranks puts each winner before its runner-up. O(n log n) over the rows that share a cluster.
+
+    Parameters
+    ----------
+    documents : the columns of `schema.DOCUMENTS` that the policy reads, `doc_id`, `content_key` (uint64: hash of
+        comparable text, title and date) and kept input columns.
+    cluster : int64[n], labels 0..k-1, each of them in use.
+    policy : from `parse_policy`.
+    central : float64[n], mean similarity to the other members; None or NaN: not known.
+    contained : bool[n], whether another text of the cluster contains this one; None: not known.
+
+    Returns
+    -------
+    chosen : int64[k], positions in `documents`.
+    reason : object[k] of str: `only` in a cluster of one, else the first rule on which the winner and its runner-up
+        differ, `content key`, or `doc id` where even the content is the same.
+
+    Raises
+    ------
+    SettingsError
+        A rule names a column that is not there or that has no order.
+    """
+    columns = _columns(documents, policy)
+    sizes = _sizes(documents.num_rows, cluster, central, contained)
+    single = sizes[cluster] == 1
+    chosen = np.empty(len(sizes), np.int64)
+    reason = np.full(len(sizes), "only", np.object_)
+    chosen[cluster[single]] = np.flatnonzero(single)
+
+    rows = np.flatnonzero(~single)
+    label = cluster[rows]
+    table = documents.select(columns).filter(pa.array(~single))
+    given = {
+        "central": None if central is None else central[rows],
+        "contained": None if contained is None else contained[rows],
+    }
+    keys = [_key(rule, table, given) for rule in policy]
+    keys += [table["content_key"].to_numpy(), _rank(table["doc_id"])]
+    order = np.lexsort((*reversed(keys), label))
+    first = np.flatnonzero(np.diff(label[order], prepend=-1))
+    best, second = order[first], order[first + 1]
+    chosen[label[best]] = rows[best]
+    reason[label[best]] = _deciding([*(rule.name for rule in policy), *_TIE_BREAKERS.values()], keys, best, second)
+    return chosen, reason
+
+
+def _rule(word: str, place: str) -> Rule:
+    """Read one word; `place` opens the error message."""
+    head, colon, rest = word.partition(":")
+    form = _FORMS.get(head)
+    if form is None:
+        raise SettingsError(f"{place}: {_unknown(word, head)}")
+    sign = {"prefer": "=", "match": "~"}.get(head, "")
+    column, found, tail = rest.partition(sign) if sign else (rest, "", "")
+    if (":" in form) != bool(colon) or (":" in form and not column.strip()) or (sign and not (found and tail.strip())):
+        raise SettingsError(f"{place}: got {word!r}, wanted the form {form}")
+    rule = Rule(head, column.strip())
+    if head == "prefer":
+        rule = Rule(head, rule.column, values=tuple(value.strip() for value in _split(tail, "|")))
+    elif head == "match":
+        rule = Rule(head, rule.column, pattern=tail)
+    try:
+        word.encode()  # surrogates, from bytes on the command line that are not UTF-8, cannot go to Arrow
+        pc.match_substring_regex(pa.array([""]), rule.pattern)
+    except (UnicodeEncodeError, pa.ArrowInvalid) as error:
+        raise SettingsError(f"{place}: got {word!r}, wanted a regex in RE2's syntax; {error}") from error
+    if "" in rule.values:
+        raise SettingsError(f"{place}: got an empty value in {word!r}, wanted the form {form}")
+    return rule
+
+
+def _unknown(word: str, head: str) -> str:
+    close = difflib.get_close_matches(head.strip().lower(), _FORMS, n=1, cutoff=0.5)
+    remedy = f"; did you mean '{_FORMS[close[0]]}'?" if close else ""
+    forms = ", ".join(_FORMS.values())
+    return f"got {word!r}{remedy}; wanted one of {forms}; a comma inside a value or a regex is written \\,"
+
+
+def _split(text: str, separator: str) -> list[str]:
+    """Split at a separator, unless it stands behind a backslash; other pairs of backslash and character stay."""
+    pieces = [""]
+    for token in re.findall(r"\\.|.", text, re.DOTALL):
+        if token == separator:
+            pieces.append("")
+        else:
+            pieces[-1] += separator if token == "\\" + separator else token
+    return pieces
+
+
+def _columns(documents: pa.Table, policy: Sequence[Rule]) -> list[str]:
+    """List the columns that the policy and the tie breakers read; all of them must be there."""
+    found = documents.column_names
+    needed = dict.fromkeys(_TIE_BREAKERS)
+    for rule in policy:
+        for column in (*_READS.get(rule.word, ()), *([rule.column] if rule.column else [])):
+            if column not in found:
+                raise SettingsError(
+                    f"canonical policy word '{rule.name}': no column {column!r}; found "
+                    f"{', '.join(map(repr, found))}; keep an input column with --keep-cols {column}"
+                )
+            needed[column] = None
+    return list(needed)
+
+
+def _sizes(n: int, cluster: npt.NDArray[np.int64], *given: npt.NDArray[Any] | None) -> npt.NDArray[np.int64]:
+    """Count the rows of every cluster, once the arrays are seen to fit together."""
+    if any(array is not None and array.shape != (n,) for array in (cluster, *given)) or cluster.min(initial=0) < 0:
+        raise DedupError(f"choose: wanted {n} labels from 0 and as many values, one for each document")
+    sizes = np.bincount(cluster)
+    if not sizes.all():
+        raise DedupError(f"choose: no document has label {np.argmin(sizes)}; wanted labels 0..k-1, each in use")
+    return sizes
+
+
+def _key(rule: Rule, table: pa.Table, given: dict[str, npt.NDArray[Any] | None]) -> npt.NDArray[Any]:
+    """Rank the rows by one rule: an array [n] without NaN in which smaller is better."""
+    if rule.column:
+        return _column_key(rule, table[rule.column])
+    key: npt.NDArray[Any] = np.zeros(table.num_rows, np.int8)
+    if rule.word in ("earliest", "latest"):
+        key = _rank(_date(table), descending=rule.word == "latest")
+    elif rule.word == "complete":
+        for known in (_date(table).is_valid(), *(_filled(table[name]) for name in ("title", "source", "url"))):
+            key -= known.to_numpy()
+    elif rule.word == "longest":
+        key = _rank(table["text_chars"], descending=True)
+    elif rule.word == "central" and given["central"] is not None:
+        # Nine decimals, so that the order in which a mean was summed does not choose the article.
+        key = -np.round(given["central"], 9)
+        key[np.isnan(key)] = np.inf
+    elif rule.word == "container" and given["contained"] is not None:
+        key = given["contained"]
+    return key
+
+
+def _column_key(rule: Rule, column: pa.ChunkedArray) -> npt.NDArray[Any]:
+    """Rank the rows by a rule on a column that the user named."""
+    key: npt.NDArray[Any]
+    try:
+        if rule.word == "prefer":
+            wanted = pc.utf8_lower(pa.array(rule.values, pa.large_string()))
+            place = pc.index_in(pc.utf8_lower(column.cast(pa.large_string())), value_set=wanted)
+            key = place.fill_null(len(rule.values)).to_numpy()
+        elif rule.word == "match":
+            found = pc.match_substring_regex(column.cast(pa.large_string()), rule.pattern)
+            key = ~found.fill_null(False).to_numpy()
+        else:
+            key = _rank_values(column, descending=rule.word == "max")
+    except pa.ArrowException as error:
+        raise SettingsError(
+            f"canonical policy word '{rule.name}': got a column of {column.type}, "
+            "wanted text, numbers, dates or times; choose another column"
+        ) from error
+    return key
+
+
+def _rank_values(column: pa.ChunkedArray, descending: bool) -> npt.NDArray[np.uint64]:
+    """Rank values of any type; null, NaN and blank text come last in both directions."""
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    column = column.cast(kind)
+    if pa.types.is_floating(kind):
+        column = pc.if_else(pc.is_nan(column), None, column)
+    if kind not in (pa.string(), pa.large_string(), pa.null()):
+        return _rank(column, descending)
+    text = column.cast(pa.large_string())
+    text = pc.if_else(_filled(text), text, None)
+    numbers = pc.if_else(pc.match_substring_regex(text, _NUMBER), text, None).cast(pa.float64())
+    return _rank(numbers, descending) * np.uint64(len(text) + 1) + _rank(text, descending)
+
+
+def _date(table: pa.Table) -> pa.ChunkedArray:
+    """Take the dates that can be trusted; null for the others."""
+    return pc.if_else(table["date_suspect"].fill_null(False), None, table["published_at"])
+
+
+def _filled(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Tell which strings are neither null nor blank."""
+    return pc.not_equal(pc.utf8_trim_whitespace(column), "").fill_null(False)
+
+
+def _rank(column: pa.ChunkedArray, descending: bool = False) -> npt.NDArray[np.uint64]:
+    """Rank values densely; equal values share a rank and nulls come last in both directions (Arrow's default)."""
+    order = "descending" if descending else "ascending"
+    ranks: npt.NDArray[np.uint64] = pc.rank(column, sort_keys=order, tiebreaker="dense").to_numpy()
+    return ranks
+
+
+def _deciding(
+    names: list[str], keys: list[npt.NDArray[Any]], best: npt.NDArray[np.int64], second: npt.NDArray[np.int64]
+) -> npt.NDArray[np.object_]:
+    """Name the first key on which winners and runners-up differ; the last one where none does."""
+    code = np.full(len(best), len(keys) - 1)
+    for place in reversed(range(len(keys) - 1)):
+        code[keys[place][best] != keys[place][second]] = place
+    reasons: npt.NDArray[np.object_] = np.array(names, np.object_)[code]
+    return reasons

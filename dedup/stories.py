@@ -1,0 +1,225 @@
+"""Pass 2: articles that report the same story in other words, over one representative per duplicate group.
+
+Positions are those of the representatives sorted by content key. `each` is an engine's map: it runs a function over a
+stream of
+items and yields the results in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from importlib import resources
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from dedup import schema
+from dedup.kernels import cosine, linkage, tfidf
+from dedup.params import StoryParams
+from dedup.text import Comparable, stop_words
+
+_Int = npt.NDArray[np.int64]
+_Float = npt.NDArray[np.float64]
+Each = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
+
+_CHUNK = 256  # rows a thread takes at a time; fixed, so that results do not depend on the number of threads
+_WAVE = 4096  # rows after which the tolls of all rows so far are final, and pairs are filtered by them
+
+
+class Background(NamedTuple):
+    """In how many of `documents` articles each of some terms occurs; terms : uint64[b], sorted; counts : int32[b]."""
+
+    terms: npt.NDArray[np.uint64]
+    counts: npt.NDArray[np.int32]
+    documents: int
+
+
+class Vectors(NamedTuple):
+    """Unit TF-IDF rows in CSR, and the term hash of each column."""
+
+    indptr: _Int
+    indices: npt.NDArray[np.int32]
+    data: npt.NDArray[np.float32]
+    terms: npt.NDArray[np.uint64]
+
+
+def count_terms(documents: pa.RecordBatch, text: Comparable, params: StoryParams) -> pa.RecordBatch:
+    """Count the terms of each document, those of its title `title_weight` times.
+
+    Returns
+    -------
+    schema.TERMS
+    """
+    body, title = text.body_tokens, text.title_tokens
+    terms, counts, offsets = tfidf.count_terms(*body[:3], *title[:3], params.title_weight, stop_words())
+    return pa.RecordBatch.from_arrays(
+        [documents["row"], schema.ragged_array(terms, offsets), schema.ragged_array(counts, offsets)],
+        schema=schema.TERMS,
+    )
+
+
+@cache
+def background() -> Background:
+    """Load the shipped document frequencies (see dedup/data/README.md)."""
+    with resources.files("dedup.data").joinpath("background.npz").open("rb") as file, np.load(file) as table:
+        return Background(table["terms"], table["counts"].astype(np.int32), int(table["documents"]))
+
+
+def vectors(counted: pa.Table, frequencies: Background) -> Vectors:
+    """Weigh the terms of each document by √count · idf, to unit length.
+
+    The idf is the mean of the corpus's own ln((1 + n) / df) and ln((1 + N) / (1 + df_background)): a batch of five
+    articles
+    has no frequencies of its own, and a common word stays common in a batch on one topic.
+
+    Parameters
+    ----------
+    counted : schema.TERMS
+    """
+    terms, offsets = schema.ragged(counted["terms"])
+    counts, _ = schema.ragged(counted["counts"])
+    known = np.sort(terms)
+    known = known[np.diff(known, prepend=~known[:1]) != 0]  # NumPy's unique takes four times as long
+    columns = tfidf.lookup(known, terms)
+    own = np.bincount(columns, minlength=len(known))
+    place = tfidf.lookup(frequencies.terms, known)
+    common = np.where(place >= 0, frequencies.counts[place], 0)
+    n = len(counted)
+    idf = (np.log((1 + n) / np.maximum(own, 1)) + np.log((1 + frequencies.documents) / (1 + common))) / 2
+    return Vectors(offsets, columns, tfidf.unit_rows(columns, counts, offsets, idf), known)
+
+
+def similar_pairs(rows: Vectors, days: _Float, refused: tuple[_Int, _Int], params: StoryParams, each: Each) -> pa.Table:
+    """Find the pairs of documents that resemble each other more than their neighbourhoods explain.
+
+    Twice the same correction: pairs whose cosine outweighs the crowd around both get feedback from their nearest
+    neighbours (Rocchio 1971), are corrected again for the crowd that the feedback draws, and fade with the time
+    between.
+
+    Parameters
+    ----------
+    days : float64[n], NaN where unknown
+    refused : left, right, int64[q]; pairs that pass 1 refused for what differs are no evidence here either.
+
+    Returns
+    -------
+    schema.LINKS, right < left; score ≥ link_floor. No n × n matrix at any time.
+    """
+    n = len(rows.indptr) - 1
+    terms = np.diff(rows.indptr)
+    shares = params.crowding * terms / (terms + params.crowd_length)
+    left, right, plain, neighbours, weights = _crowded_pairs(rows, days, _by_row(n, *refused), shares, params, each)
+    weights *= params.feedback
+    norms = cosine.feedback_norms(rows.indptr, rows.indices, rows.data, len(rows.terms), neighbours, weights)
+    bounds = np.searchsorted(left, np.arange(0, n + _CHUNK, _CHUNK))
+
+    def feedback(chunk: int) -> _Float:
+        part = slice(bounds[chunk], bounds[chunk + 1])
+        found: _Float = cosine.feedback_cosines(
+            *rows[:3], len(rows.terms), neighbours, weights, norms, left[part], right[part]
+        )
+        return found
+
+    similarity = np.concatenate([np.empty(0), *each(feedback, range(len(bounds) - 1))])
+    crowd = cosine.best_scores(n, left, right, similarity, params.crowd_neighbours)
+    tolls = shares * crowd.sum(axis=1) / params.crowd_neighbours
+    score = (similarity - (tolls[left] + tolls[right]) / 2) * decay(days[left], days[right], params)
+    linked = score >= params.link_floor
+    return pa.Table.from_arrays(
+        [pa.array(column[linked]) for column in (left, right, plain, np.minimum(score, 1.0))], schema=schema.LINKS
+    )
+
+
+def decay(days_a: _Float, days_b: _Float, params: StoryParams) -> _Float:
+    """Return decay_floor + (1 - decay_floor) · exp(-|Δt| / time_scale), and 1 where a date is unknown."""
+    apart = np.abs(days_a - days_b)
+    faded = params.decay_floor + (1 - params.decay_floor) * np.exp(-apart / params.time_scale)
+    return np.where(np.isnan(apart), 1.0, faded)
+
+
+def link(n: int, links: pa.Table, params: StoryParams) -> _Int:
+    """Group documents into stories: average linkage over the links, and the cut of its tree.
+
+    Parameters
+    ----------
+    links : schema.LINKS
+
+    Returns
+    -------
+    int64[n], the smallest position of each one's story.
+    """
+    weight = np.rint(links["score"].to_numpy() / linkage.UNIT).astype(np.int64)
+    left, right = links["left"].to_numpy(), links["right"].to_numpy()
+    children, heights = linkage.average_linkage(n, left, right, weight, params.merge_floor)
+    label = linkage.tree_cut(n, children, heights, params.granularity)
+    _, first, inverse = np.unique(label, return_index=True, return_inverse=True)
+    return first[inverse].astype(np.int64)
+
+
+def top_terms(rows: Vectors, story: _Int, words: dict[int, str], count: int = 6) -> list[str]:
+    """Name each story by the terms that weigh most over its documents.
+
+    Parameters
+    ----------
+    story : int64[n], dense labels 0 … k - 1; -1 leaves a document out
+    words : term hash → word, of the terms that may be named
+
+    Returns
+    -------
+    list of k strings, terms separated by ", ".
+    """
+    nameable = np.sort(np.fromiter(words, np.uint64, len(words)))
+    named = tfidf.lookup(nameable, rows.terms) >= 0
+    story_of = np.repeat(story, np.diff(rows.indptr))
+    kept = named[rows.indices] & (story_of >= 0)
+    pair, inverse = np.unique(story_of[kept] * len(rows.terms) + rows.indices[kept], return_inverse=True)
+    weight = np.bincount(inverse, rows.data[kept].astype(np.float64), len(pair))
+    of, term = np.divmod(pair, len(rows.terms))
+    order = np.lexsort((term, -weight, of))
+    of, term = of[order], term[order]
+    place = np.arange(len(of)) - np.searchsorted(of, of)
+    best = place < count
+    names: list[list[str]] = [[] for _ in range(int(story.max(initial=-1)) + 1)]
+    for label, column in zip(of[best].tolist(), term[best].tolist(), strict=True):
+        names[label].append(words[int(rows.terms[column])])
+    return [", ".join(terms) for terms in names]
+
+
+def _crowded_pairs(
+    rows: Vectors, days: _Float, refused: tuple[_Int, _Int], shares: _Float, params: StoryParams, each: Each
+) -> tuple[_Int, _Int, _Float, npt.NDArray[np.int64], _Float]:
+    """Return the pairs whose plain cosine outweighs the crowd around both, and each row's nearest neighbours."""
+    n = len(rows.indptr) - 1
+    starts, members, values = cosine.transpose(rows.indptr, rows.indices, rows.data, len(rows.terms))
+    tolls = np.zeros(n)
+    near = params.feedback_neighbours
+    neighbours, weights = np.empty((n, near), np.int64), np.empty((n, near))
+    found: list[tuple[_Int, _Int, _Float]] = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]
+    for wave in range(0, n, _WAVE):
+
+        def chunk(first: int, known: int = wave) -> Any:
+            last = min(first + _CHUNK, n, known + _WAVE)
+            both = (rows.indptr, rows.indices, rows.data, starts, members, values)
+            return first, last, cosine.similar_pairs(
+                first, last, known, *both, *refused, days, tolls, shares, params.crowd_neighbours,
+                near, params.pair_floor, params.decay_floor, params.time_scale,
+            )  # fmt: skip
+
+        parts = list(each(chunk, range(wave, min(wave + _WAVE, n), _CHUNK)))
+        for first, last, part in parts:
+            tolls[first:last], neighbours[first:last], weights[first:last] = part[:3]
+        for _, _, (*_, left, right, plain) in parts:
+            outweighs = 2 * plain >= tolls[left] + tolls[right]
+            found.append((left[outweighs], right[outweighs], plain[outweighs]))
+    left, right, plain = (np.concatenate(column) for column in zip(*found, strict=True))
+    return left, right, plain, neighbours, weights
+
+
+def _by_row(n: int, left: _Int, right: _Int) -> tuple[_Int, _Int]:
+    """List the partners of each row in both directions, ragged."""
+    row, partner = np.concatenate((left, right)), np.concatenate((right, left))
+    order = np.lexsort((partner, row))
+    return partner[order], np.concatenate(([0], np.cumsum(np.bincount(row, minlength=n))))
