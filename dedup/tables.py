@@ -1,0 +1,310 @@
+"""What the passes found → the four tables of a run.
+
+Everything comes in by position: documents sorted by content key, groups and stories as dense labels, representatives
+in the
+order of their position.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dedup import schema
+from dedup.kernels.cosine import best_scores
+
+_Int = npt.NDArray[np.int64]
+_Float = npt.NDArray[np.float64]
+
+NEAREST_REFUSED = 3  # story pairs kept as evidence for each document, of those that did not hold
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """Documents in clusters of one level, and the article chosen for each."""
+
+    label: _Int  # [n] dense, by document
+    chosen: _Int  # [k] position of the chosen document
+    reason: npt.NDArray[Any]  # [k] the rule that chose it
+    id: npt.NDArray[Any]  # [k]
+
+
+def cluster_ids(prefix: str, label: _Int, content_key: npt.NDArray[np.uint64], published: pa.Array) -> npt.NDArray[Any]:
+    """Name each cluster by the content key of its founding article: the earliest, ties by content key.
+
+    Parameters
+    ----------
+    label : int64[n], dense 0 … k - 1
+    content_key : uint64[n], rising
+    published : timestamp[n], null = unknown, which founds nothing that has a date
+
+    Returns
+    -------
+    str[k], prefix and 16 hexadecimal digits, distinct.
+    """
+    stamp = published.cast(pa.int64()).fill_null(np.iinfo(np.int64).max).to_numpy(zero_copy_only=False)
+    order = np.lexsort((np.arange(len(label)), stamp, label))
+    founder = order[np.flatnonzero(np.diff(label[order], prepend=-1))]
+    key = content_key[founder].copy()
+    # Texts without a token are alike and yet not duplicates: the later of equal keys count on.
+    by_key = np.lexsort((founder, key))
+    repeat = np.zeros(len(key), np.uint64)
+    starts = np.flatnonzero(np.diff(key[by_key], prepend=~key[by_key[:1]]))
+    repeat[by_key] = np.arange(len(key)) - np.repeat(starts, np.diff(np.append(starts, len(key))))
+    key += repeat * np.uint64(0x9E3779B97F4A7C15)
+    return np.array([f"{prefix}{value:016x}" for value in key.tolist()], dtype=object)
+
+
+def documents_table(
+    documents: pa.Table,
+    groups: Grouping,
+    stories: Grouping,
+    similar: dict[str, _Float],
+    relation: npt.NDArray[Any],
+) -> pa.Table:
+    """Build the documents table, sorted by story (largest first), group (largest first) and rank.
+
+    Parameters
+    ----------
+    documents : schema.DOCUMENTS, `excerpt`, `content_key`, then kept columns, by position; `text` only where it is
+    wanted
+    similar : similarity, jaccard, containment, cosine, each float64[n], NaN for null
+    relation : str[n]
+
+    Returns
+    -------
+    schema.RUN_DOCUMENTS and kept columns
+    """
+    n = len(documents)
+    ids = documents["doc_id"].combine_chunks()
+    story_size, group_size = _sizes(stories.label), _sizes(groups.label)
+    canonical, representative = stories.chosen[stories.label], groups.chosen[groups.label]
+    position = np.arange(n)
+    made = {
+        "story_id": pa.array(stories.id[stories.label], pa.string()),
+        "duplicate_id": pa.array(groups.id[groups.label], pa.string()),
+        "is_canonical": pa.array(canonical == position),
+        "is_representative": pa.array(representative == position),
+        "canonical_doc_id": ids.take(pa.array(canonical)),
+        "representative_doc_id": ids.take(pa.array(representative)),
+        "relation": pa.array(relation, pa.string()),
+        "story_size": pa.array(story_size.astype(np.int32)),
+        "duplicate_size": pa.array(group_size.astype(np.int32)),
+        "canonical_reason": pa.array(stories.reason[stories.label], pa.string()),
+    }
+    made |= {name: _double(values) for name, values in similar.items()}
+    names = [*schema.RUN_DOCUMENTS.names, *(name for name in documents.column_names if name != "content_key")]
+    table = pa.table({name: made[name] if name in made else documents[name] for name in dict.fromkeys(names)})
+    story_rank, group_rank = _rank(stories.id), _rank(groups.id)
+    order = np.lexsort(
+        (
+            position,
+            representative != position,
+            group_rank[groups.label],
+            -group_size,
+            groups.label != groups.label[canonical],
+            story_rank[stories.label],
+            -story_size,
+        )
+    )
+    return table.take(pa.array(order))
+
+
+def groups_table(
+    documents: pa.Table, groups: Grouping, story_id: npt.NDArray[Any], similarity: _Float, overlap: _Float
+) -> pa.Table:
+    """Build the groups table, sorted by size.
+
+    Parameters
+    ----------
+    story_id : str[n], of each document
+    similarity : float64[n], Jaccard with the representative
+    overlap : float64[n], the larger of Jaccard and containment with it; their mean is the cohesion
+    """
+    member = np.arange(len(documents)) != groups.chosen[groups.label]
+    size = np.bincount(groups.label)
+    table = _summary(documents, groups.label)
+    return _sorted_by_size(
+        pa.table(
+            {
+                "duplicate_id": pa.array(groups.id, pa.string()),
+                "story_id": pa.array(story_id[groups.chosen], pa.string()),
+                "duplicate_size": pa.array(size.astype(np.int32)),
+                "n_sources": table["n_sources"],
+                "representative_doc_id": documents["doc_id"].take(pa.array(groups.chosen)),
+                "min_jaccard": _double(_least(groups.label[member], similarity[member], len(size))),
+                "cohesion": _double(_mean(groups.label[member], overlap[member], len(size))),
+                "first_published_at": table["first"],
+                "last_published_at": table["last"],
+            },
+            schema=schema.RUN_GROUPS,
+        ),
+        "duplicate_size",
+        "duplicate_id",
+    )
+
+
+def clusters_table(
+    documents: pa.Table,
+    groups: Grouping,
+    stories: Grouping,
+    similarity: _Float,
+    cohesion: _Float,
+    top_terms: list[str],
+) -> pa.Table:
+    """Build the clusters table, one row per story, sorted by size.
+
+    Parameters
+    ----------
+    similarity : float64[n], of each document to the canonical one
+    cohesion : float64[k], mean score over all pairs of groups in the story, absent pairs 0; NaN for one group
+    top_terms : k strings
+    """
+    others = np.arange(len(documents)) != stories.chosen[stories.label]
+    size = np.bincount(stories.label)
+    table = _summary(documents, stories.label)
+    return _sorted_by_size(
+        pa.table(
+            {
+                "story_id": pa.array(stories.id, pa.string()),
+                "story_size": pa.array(size.astype(np.int32)),
+                "n_groups": pa.array(np.bincount(stories.label[groups.chosen]).astype(np.int32)),
+                "n_sources": table["n_sources"],
+                "canonical_doc_id": documents["doc_id"].take(pa.array(stories.chosen)),
+                "title": documents["title"].take(pa.array(stories.chosen)),
+                "first_published_at": table["first"],
+                "last_published_at": table["last"],
+                "min_similarity": _double(_least(stories.label[others], similarity[others], len(size))),
+                "mean_similarity": _double(_mean(stories.label[others], similarity[others], len(size))),
+                "cohesion": _double(cohesion),
+                "top_terms": pa.array(top_terms, pa.string()),
+            },
+            schema=schema.RUN_CLUSTERS,
+        ),
+        "story_size",
+        "story_id",
+    )
+
+
+def pairs_table(documents: pa.Table, parts: list[pa.Table]) -> pa.Table:
+    """Build the pairs table: ids instead of positions, hours apart, sorted by level and the two ids.
+
+    Parameters
+    ----------
+    parts : tables with left, right (positions), level, kind, jaccard, containment, cosine, score, accepted, reason
+    """
+    pairs = pa.concat_tables(parts)
+    ids = documents["doc_id"].combine_chunks()
+    rank = pc.rank(ids, tiebreaker="first").to_numpy()
+    left, right = pairs["left"].to_numpy(), pairs["right"].to_numpy()
+    swap = rank[left] > rank[right]
+    left, right = np.where(swap, right, left), np.where(swap, left, right)
+    hours = documents["published_at"].cast(pa.int64()).to_numpy() / 3.6e9  # null becomes NaN
+    made = {
+        "doc_id_a": ids.take(pa.array(left)),
+        "doc_id_b": ids.take(pa.array(right)),
+        "hours_apart": _double(np.abs(hours[left] - hours[right])),
+    }
+    made |= {name: _double(pairs[name].to_numpy()) for name in ("jaccard", "containment", "cosine", "score")}
+    order = np.lexsort((rank[right], rank[left], pc.equal(pairs["level"], "story").to_numpy()))
+    columns = [made[name] if name in made else pairs[name] for name in schema.RUN_PAIRS.names]
+    return pa.Table.from_arrays(columns, schema=schema.RUN_PAIRS).take(pa.array(order))
+
+
+def story_pairs(links: pa.Table, story: _Int, representatives: _Int) -> pa.Table:
+    """Select the links inside stories, and each document's best ones that did not hold.
+
+    Parameters
+    ----------
+    links : schema.LINKS over representatives
+    story : int64[m], story of each representative
+    representatives : int64[m], their document positions
+    """
+    left, right, score = links["left"].to_numpy(), links["right"].to_numpy(), links["score"].to_numpy()
+    inside = story[left] == story[right]
+    crossing = np.where(inside, 0.0, score)
+    least = best_scores(len(story), left, right, crossing, NEAREST_REFUSED)[:, -1]
+    kept = inside | ((crossing > 0) & (crossing >= np.minimum(least[left], least[right])))
+    return evidence(
+        representatives[left[kept]],
+        representatives[right[kept]],
+        level="story",
+        kind="same_story",
+        cosine=links["cosine"].to_numpy()[kept],
+        score=score[kept],
+        accepted=inside[kept],
+        reason=np.where(inside[kept], "same story", "tree cut"),
+    )
+
+
+def evidence(
+    left: _Int, right: _Int, *, level: str, kind: Any, accepted: Any, reason: Any, **scores: _Float
+) -> pa.Table:
+    """Build a part of the pairs table; a score that is not given is null."""
+    n = len(left)
+    empty = np.full(n, np.nan)
+    return pa.table(
+        {
+            "left": pa.array(left, pa.int64()),
+            "right": pa.array(right, pa.int64()),
+            "level": pa.array(np.full(n, level), pa.string()),
+            "kind": pa.array(np.broadcast_to(kind, n), pa.string()),
+            **{name: scores.get(name, empty) for name in ("jaccard", "containment", "cosine", "score")},
+            "accepted": pa.array(np.broadcast_to(accepted, n), pa.bool_()),
+            "reason": pa.array(np.broadcast_to(reason, n), pa.string()),
+        }
+    )
+
+
+def _sizes(label: _Int) -> _Int:
+    return np.bincount(label)[label]
+
+
+def _double(values: _Float) -> pa.Array:
+    """Round to six decimals; NaN becomes null, and no zero is negative."""
+    return pa.array(np.round(values, 6) + 0.0, pa.float64(), from_pandas=True)
+
+
+def _rank(ids: npt.NDArray[Any]) -> _Int:
+    rank = np.empty(len(ids), np.int64)
+    rank[np.argsort(ids)] = np.arange(len(ids))
+    return rank
+
+
+def _least(label: _Int, values: _Float, k: int) -> _Float:
+    least = np.full(k, np.inf)
+    np.minimum.at(least, label, values)
+    return np.where(np.isinf(least), np.nan, least)
+
+
+def _mean(label: _Int, values: _Float, k: int) -> _Float:
+    count = np.bincount(label, minlength=k)
+    total = np.bincount(label, values, minlength=k)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def _summary(documents: pa.Table, label: _Int) -> pa.Table:
+    """Count sources and find the first and last date of each cluster, in the order of the labels."""
+    columns = {name: documents[name] for name in ("source", "published_at")}
+    summary = (
+        pa.table({"label": label, **columns})
+        .group_by("label", use_threads=False)
+        .aggregate([("source", "count_distinct"), ("published_at", "min"), ("published_at", "max")])
+        .sort_by("label")
+    )
+    return pa.table(
+        {
+            "n_sources": summary["source_count_distinct"].cast(pa.int32()),
+            "first": summary["published_at_min"],
+            "last": summary["published_at_max"],
+        }
+    )
+
+
+def _sorted_by_size(table: pa.Table, size: str, name: str) -> pa.Table:
+    return table.sort_by([(size, "descending"), (name, "ascending")])
