@@ -1,0 +1,125 @@
+"""Who may import whom, and what the first import costs (ARCHITECTURE.md, "Who may import whom")."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "dedup"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+HEAVY = {"numba", "llvmlite", "sklearn", "scipy", "pyarrow", "numpy", "pandas"}
+
+# From the top down; a module imports from lower layers only.
+LAYERS = (
+    {"__main__"},
+    {"cli"},
+    {"terminal"},
+    {"estimator"},
+    {"pipeline", "filtering"},
+    {"engines"},
+    {
+        "reading",
+        "text",
+        "duplicates",
+        "groups",
+        "stories",
+        "tables",
+        "canonical",
+        "run",
+        "explain",
+        "evaluate",
+        "report",
+    },
+    {"kernels", "commit", "data"},
+    {"schema", "params"},
+    {"errors", "__init__"},  # __init__ holds the version; what it gives out is loaded on first use
+)
+LEVEL = {name: len(LAYERS) - place for place, names in enumerate(LAYERS) for name in names}
+# Stages do not know each other, but tokens and comparable text are one notion for both passes, and groups.py is the
+# last part of pass 1, in a file of its own.
+ALLOWED = {("duplicates", "text"), ("stories", "text"), ("groups", "duplicates")}
+ONLY_IN = {
+    "typer": {"cli.py"},
+    "rich": {"terminal.py"},
+    "numba": {"kernels/jit.py"},
+    "pyspark": {"engines/spark.py"},
+}
+
+
+def unit(parts: tuple[str, ...]) -> str:
+    """Return the part of the house that a module belongs to."""
+    return parts[0].removesuffix(".py")
+
+
+def is_type_checking(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+
+
+def imports(tree: ast.AST) -> list[str]:
+    """Return the dotted names that are imported anywhere in a module, except for type checkers."""
+    found = []
+    for node in ast.iter_child_nodes(tree):
+        if is_type_checking(node):
+            continue
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are written in full"
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
+        found += imports(node)
+    return found
+
+
+def name(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_imports_point_downwards(path):
+    importer = unit(path.relative_to(PACKAGE).parts)
+    assert importer in LEVEL, f"{importer}: give it a place in LAYERS"
+    for full in imports(ast.parse(path.read_text("utf-8"))):
+        package, *rest = full.split(".")
+        if package != "dedup":
+            continue
+        imported = rest[0] if rest and rest[0] in LEVEL else "__init__"
+        fine = imported == importer or (importer, imported) in ALLOWED or LEVEL[imported] < LEVEL[importer]
+        assert fine, f"{name(path)} imports {full}: {importer} must not know {imported}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_some_libraries_are_known_to_one_module(path):
+    for full in imports(ast.parse(path.read_text("utf-8"))):
+        allowed = ONLY_IN.get(full.split(".")[0])
+        assert allowed is None or name(path) in allowed, f"{name(path)} imports {full}; only {allowed} may"
+
+
+def test_only_the_command_line_knows_the_terminal():
+    users = {
+        name(path) for path in MODULES for full in imports(ast.parse(path.read_text("utf-8"))) if "terminal" in full
+    }
+    assert users == {"cli.py"}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import dedup; dedup.__version__; dedup.InputError; dedup.Params",
+        "import sys; sys.argv = ['dedup', '--help']\n"
+        "try:\n    from dedup.cli import main; main()\nexcept SystemExit: pass",
+        "import sys; sys.argv = ['dedup', 'cluster', '--help']\n"
+        "try:\n    from dedup.cli import main; main()\nexcept SystemExit: pass",
+        "import sys; sys.argv = ['dedup', '--version']\n"
+        "try:\n    from dedup.cli import main; main()\nexcept SystemExit: pass",
+    ],
+    ids=["import", "help", "cluster-help", "version"],
+)
+def test_nothing_heavy_is_loaded_before_a_command_runs(code):
+    code += "\nimport json, sys; print(json.dumps([name.split('.')[0] for name in sys.modules]))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(json.loads(run.stdout.splitlines()[-1]))
+    assert not loaded & HEAVY
+    assert "rich" not in loaded

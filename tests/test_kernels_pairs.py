@@ -1,0 +1,258 @@
+"""Signatures, candidate pairs and overlaps against their twins, against datasketch, and against all pairs."""
+
+import datasketch
+import naive
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from dedup import duplicates
+from dedup.kernels import jaccard, lsh, minhash
+from dedup.params import DuplicateParams
+
+quick = settings(max_examples=120, deadline=None)
+hashes = st.integers(0, 9) | st.integers(0, 2**64 - 1)
+rows_of_hashes = st.lists(st.lists(hashes, max_size=12), max_size=6)
+A, B = duplicates.permutations(128)
+
+
+def unpacked(pairs):
+    """Return (smaller, larger) of each packed pair."""
+    return [(int(pair) >> 32, int(pair) & 0xFFFFFFFF) for pair in pairs]
+
+
+def signatures(rows):
+    return minhash.minhash(*naive.ragged(rows), A, B)
+
+
+def sketches(sets):
+    """Return what `duplicates.candidates` reads of documents with these shingle sets."""
+    values, offsets = naive.ragged([sorted(s) for s in sets])
+    signature = pa.FixedSizeListArray.from_arrays(minhash.minhash(values, offsets, A, B).reshape(-1), 128)
+    return pa.table({"shingles": pa.LargeListArray.from_arrays(offsets, values), "signature": signature})
+
+
+# MinHash
+
+
+@quick
+@example([])
+@example([[], [0], [2**64 - 1], [0, 2**32, 2**63]])  # no shingle; equal low halves
+@given(rows_of_hashes)
+def test_minhash(rows):
+    assert signatures(rows).tolist() == naive.minhash(rows, A.tolist(), B.tolist())
+
+
+@quick
+@example([[], [1, 2**32 + 1]])
+@given(rows_of_hashes)
+def test_minhash_is_datasketch_bit_by_bit(rows):
+    for row, mine in zip(rows, signatures(rows), strict=True):
+        theirs = datasketch.MinHash(num_perm=128, scheme="affine32", hashfunc=lambda h: h & 0xFFFFFFFF)
+        theirs.update_batch(row)
+        assert mine.dtype == theirs.hashvalues.dtype
+        assert mine.tolist() == theirs.hashvalues.tolist()
+        assert theirs.is_empty() == (not row)
+
+
+@pytest.mark.parametrize("num_perm", [16, 64, 100, 128])
+def test_permutations_are_those_of_datasketch(num_perm):
+    theirs = datasketch.MinHash(num_perm=num_perm, scheme="affine32").permutations
+    assert np.array_equal(np.stack(duplicates.permutations(num_perm)), theirs)
+
+
+def test_a_signature_can_be_handed_to_datasketch():
+    one, two = signatures([range(100), range(30, 130)])
+    theirs = [datasketch.MinHash(hashvalues=signature, scheme="affine32") for signature in (one, two)]
+    assert theirs[0].jaccard(theirs[1]) == np.mean(one == two) == pytest.approx(70 / 130, abs=0.15)
+
+
+# bands
+
+
+@quick
+@example([], 3, 2)
+@given(rows_of_hashes, st.integers(1, 8), st.integers(1, 16))
+def test_band_keys(rows, bands, width):
+    found = signatures(rows)
+    assert lsh.band_keys(found, bands, width).tolist() == naive.band_keys(found.tolist(), bands, width)
+
+
+@pytest.mark.parametrize(("threshold", "bands", "rows"), [(0.5, 23, 3), (0.6, 22, 4), (0.7, 17, 5), (0.8, 13, 7)])
+def test_bands_are_wide_enough_at_the_threshold(threshold, bands, rows):
+    assert duplicates.band_shape(128, threshold, 0.95) == (bands, rows)
+    generator = np.random.default_rng(20)
+    size, trials = 400, 1000
+    shared = round(2 * size * threshold / (1 + threshold))  # of both; Jaccard = shared / (2 · size - shared)
+    pool = generator.integers(0, 2**64, (trials, 2 * size - shared), np.uint64)
+    pairs = np.stack((pool[:, :size], pool[:, size - shared :]), axis=1).reshape(2 * trials, size)
+    keys = lsh.band_keys(signatures(pairs.tolist()), bands, rows)
+    assert (keys[:, 0::2] == keys[:, 1::2]).any(axis=0).mean() >= 0.95
+
+
+runs = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 30)), max_size=40).map(sorted)
+
+
+@quick
+@example([], 2, 1)
+@example([(7, i) for i in range(5)], 5, 2)  # as many as may be
+@example([(7, i) for i in range(6)], 5, 2)  # one more
+@example([(7, 9 - i) for i in range(6)] + [(8, 0)], 2, 9)  # more predecessors than there are
+@given(runs, st.integers(1, 6), st.integers(0, 4))
+def test_run_pairs(run, hot, predecessors):
+    keys, members = [key for key, _ in run], [member for _, member in run]
+    found = lsh.run_pairs(np.array(keys, np.uint64), np.array(members, np.int64), hot, predecessors)
+    assert sorted(unpacked(found)) == sorted(naive.run_pairs(keys, members, hot, predecessors))
+
+
+def test_more_than_200_equal_keys():
+    same = np.full(10_000, 3, np.uint64)
+    pairs = unpacked(lsh.run_pairs(same, np.arange(10_000), 200, 4))
+    assert set(pairs) == {(i, j) for j in range(10_000) for i in range(max(0, j - 4), j)}
+    assert len(lsh.run_pairs(same[:200], np.arange(200), 200, 4)) == 200 * 199 // 2
+
+
+# prefix join
+
+
+@quick
+@example([])
+@example([0] * 300)  # a slot stops at 255
+@given(st.lists(hashes, max_size=60))
+def test_count_slots(values):
+    counts = np.arange(16, dtype=np.uint8) * 16
+    lsh.count_slots(np.array(values, np.uint64), counts)
+    assert counts.tolist() == naive.count_slots(values, [16 * i for i in range(16)])
+
+
+some_counts = st.lists(st.integers(0, 3) | st.integers(250, 255), min_size=16, max_size=16)
+distinct_rows = rows_of_hashes.map(naive.distinct)
+
+
+@quick
+@example([[], [1], [1, 2], [1, 2, 3, 4]], [2] * 16, 0.25)
+@example([list(range(16))], [255] * 16, 0.5)
+@given(distinct_rows, some_counts, st.sampled_from([0.0, 0.125, 0.25, 0.5, 0.75]))
+def test_prefix_keys_and_postings(rows, counts, missing):
+    table = np.array(counts, np.uint8)
+    values, offsets = naive.ragged(rows)
+    chosen = lsh.prefix_keys(values, offsets, table, missing)
+    wanted = naive.prefix_keys(rows, counts, missing)
+    assert naive.unragged(chosen, offsets) == wanted
+    found = lsh.postings(values, offsets, chosen, table)
+    assert list(zip(*(column.tolist() for column in found), strict=True)) == naive.postings(rows, wanted, counts)
+
+
+@quick
+@example([], 2, 1)
+@example([{1, 2, 3, 4}] * 2 + [{1}, {1, 2}, {3, 4, 9}, set()], 9, 1)
+@example([{1, 2, 3, 4}] * 6 + [{4, 5}], 5, 2)  # a hot key
+@given(st.lists(st.sets(st.integers(0, 12), max_size=9), max_size=9), st.integers(1, 9), st.integers(0, 3))
+def test_prefix_join(sets, hot, predecessors):
+    rows = [sorted(s) for s in sets]
+    postings = sorted((key, d, (key + d) % 3 > 0) for d, row in enumerate(rows) for key in row)
+    keys, members, is_key = ([posting[i] for posting in postings] for i in range(3))
+    sizes = [len(row) for row in rows]
+    arrays = (
+        np.array(keys, np.uint64),
+        np.array(members, np.int64),
+        np.array(is_key, np.bool_),
+        np.array(sizes, np.int64),
+    )
+    found = lsh.prefix_join(*arrays, hot, predecessors)
+    assert set(unpacked(found)) == naive.prefix_join(keys, members, is_key, sizes, hot, predecessors)
+
+
+@st.composite
+def planted(draw):
+    """Draw sets of few shingles, and parts and mixtures of them."""
+    sets = draw(st.lists(st.sets(st.integers(0, 400), max_size=40), min_size=1, max_size=6))
+    for _ in range(draw(st.integers(0, 8))):
+        source = sorted(draw(st.sampled_from(sets)))
+        lost = draw(st.sets(st.sampled_from(source), max_size=max(1, len(source) // 3))) if source else set()
+        sets.append((set(source) - lost) | draw(st.sets(st.integers(0, 4000), max_size=12)))
+    return [{naive.mix64(value + 1) for value in s} for s in sets]
+
+
+def alike(sets, params):
+    """Return all pairs at or above one of the thresholds."""
+    found = set()
+    for j, two in enumerate(sets):
+        for i, one in enumerate(sets[:j]):
+            shared = len(one & two)
+            if shared and (
+                shared / len(one | two) >= params.jaccard or shared / min(len(one), len(two)) >= params.containment
+            ):
+                found.add((i, j))
+    return found
+
+
+def candidates(sets, params):
+    left, right = duplicates.candidates(sketches(sets), params)
+    assert (left < right).all()
+    return set(zip(left.tolist(), right.tolist(), strict=True))
+
+
+@settings(max_examples=300, deadline=None)
+@example([{1}, {1, 2}, {1, 2, 3, 4}, {2, 3, 4, 5}, {5}, set(), set()])
+@given(planted())
+def test_candidates_are_complete(sets):
+    params = DuplicateParams()
+    assert alike(sets, params) <= candidates(sets, params)
+
+
+def brief_in_take(size, lost):
+    """Return sets of which the first shares all but `lost` of its shingles, the rarest ones, with a long one."""
+    common, rare = set(range(size - lost)), set(range(10_000, 10_000 + lost))
+    others = [set(common) | {20_000 + i} for i in range(3)]
+    return [{naive.mix64(v + 1) for v in s} for s in (common | rare, common | set(range(30_000, 30_900)), *others)]
+
+
+@pytest.mark.parametrize(
+    ("threshold", "containment", "size", "lost"),
+    [(0.6, 0.85, 20, 3), (0.6, 0.85, 40, 6), (0.6, 0.75, 40, 10), (0.6, 0.6, 40, 16), (0.95, 0.95, 40, 2)],
+)
+def test_a_brief_at_the_very_threshold_is_found(threshold, containment, size, lost):
+    params = DuplicateParams(jaccard=threshold, containment=containment)
+    sets = brief_in_take(size, lost)
+    assert (0, 1) in alike(sets, params)
+    assert (0, 1) in candidates(sets, params)
+
+
+def test_a_flooded_key_ends_in_one_group():
+    sets = [{*range(40), 100 + i} for i in range(500)]  # near-copies, each key in more than 200 documents
+    pairs = np.array(sorted(candidates([{naive.mix64(v + 1) for v in s} for s in sets], DuplicateParams())))
+    assert len(pairs) < 500 * 4 * 30
+    assert (jaccard.components(500, pairs[:, 0], pairs[:, 1]) == 0).all()
+
+
+# Jaccard
+
+
+@st.composite
+def rows_and_pairs(draw):
+    rows = draw(st.lists(st.lists(hashes, max_size=12).map(sorted), min_size=1, max_size=5))
+    place = st.integers(0, len(rows) - 1)
+    return rows, draw(st.lists(st.tuples(place, place), max_size=8))
+
+
+@quick
+@example(([[], [3, 3, 3], [3, 3, 2**64 - 1]], [(0, 1), (1, 2), (2, 2)]))
+@given(rows_and_pairs())
+def test_overlap(case):
+    rows, pairs = case
+    left, right = np.array(pairs, np.int64).reshape(-1, 2).T
+    found = jaccard.overlap(*naive.ragged(rows), left.copy(), right.copy())
+    assert found.tolist() == naive.overlap(rows, left.tolist(), right.tolist())
+
+
+@quick
+@example(0, [])
+@example(6, [(5, 4), (4, 3), (3, 5), (0, 0)])
+@given(st.integers(1, 30), st.lists(st.tuples(st.integers(0, 29), st.integers(0, 29)), max_size=30))
+def test_components(n, pairs):
+    left, right = [i % n for i, _ in pairs], [j % n for _, j in pairs]
+    found = jaccard.components(n, np.array(left, np.int64), np.array(right, np.int64))
+    assert found.tolist() == naive.components(n, left, right)

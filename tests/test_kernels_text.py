@@ -1,0 +1,226 @@
+"""Folding, tokens, hashes and term vectors against their twins in obvious Python."""
+
+import unicodedata
+from itertools import pairwise
+
+import naive
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from dedup import schema, text
+from dedup.kernels import folding, hashing, tfidf
+
+quick = settings(max_examples=150, deadline=None)
+classes, folds, expansions = text.unicode_tables()
+
+SAMPLES = [
+    "",
+    " \t\u00a0\u3000\u2028 ",
+    "\u0301\u0308\u20dd",  # marks alone
+    "…—!?",
+    "İstanbul IĞDIR ısı i̇",  # dotted and dotless I
+    "Straße STRASSE ẞ ŉ ΐ ǰ ﬆ",  # folds of two and three characters
+    "ﬁnal ﬃ ① ½ ㎏ Ⅻ ℡",  # compatibility forms
+    "e\u0301 é a\u0308\u0323 각 각",  # combining marks, Hangul jamo
+    "می\u200cخواهم क्\u200dष co\u00adop a\u200bb \ufeffx",  # zero-width and soft characters
+    "ภาษาไทย ๒๕๖๗ กำ",
+    "ភាសាខ្មែរ១២ ລາວ မြန်မာ၁",
+    "東京タワー、カタカナ と ﾊﾝｶｸ 々〇〆",
+    "中文新闻2024年3月,第1.5章 abc中def",
+    "አማርኛ ዜና። ፩፪",
+    "العربية ١٢٬٣٤٥ ـــ خبر",
+    "१२३ ৪৫ ९.५ 𝟘𝟙 １２３",
+    "😀😀 👩\u200d👩\u200d👧 🇩🇪 a😀b",
+    "𠀀𠮷𪜀 鿿 \ufa0e",  # Han extension B
+    "𐐀𐐨 𞤀 Ꭰ ꭰ ᲀ Ა",  # case above 0xFFFF, Cherokee, Georgian
+    "3.5 1,234.5 12:30 1/2/2024 5. .5 1..2 7,, a1b2",
+    "\x00a\x1fb\x85c",
+]
+# Code points without a name in this Python may mean something to the Unicode version of Arrow's NFKC.
+characters = st.characters(codec="utf-8", exclude_categories=("Cs", "Cn"))
+texts = st.lists(
+    st.text(characters, max_size=12) | st.lists(st.sampled_from(SAMPLES), max_size=3).map("".join), max_size=4
+)
+words = st.lists(st.text("ab ก中1.,:/", max_size=14), max_size=4)  # dense in borders between kinds
+
+
+def every_sample(test):
+    for sample in SAMPLES:
+        test = example([sample])(test)
+    return example([])(example(["", "a", ""])(example(SAMPLES)(test)))
+
+
+def nfkc(strings):
+    return naive.utf8([unicodedata.normalize("NFKC", string) for string in strings])
+
+
+@quick
+@every_sample
+@given(texts)
+def test_non_ascii(strings):
+    assert folding.non_ascii(*naive.utf8(strings)).tolist() == naive.non_ascii(strings)
+
+
+@quick
+@every_sample
+@given(texts)
+def test_fold(strings):
+    out = folding.fold(*nfkc(strings), classes, folds, expansions)
+    assert schema.utf8_array(*out).to_pylist() == naive.fold(strings)
+
+
+@quick
+@every_sample
+@given(texts)
+def test_comparable_text(strings):
+    assert text.comparable(pa.array(strings, pa.string())).to_pylist() == naive.fold(strings)
+
+
+def test_every_character_folds_and_splits_as_unicodedata_says():
+    every = [chr(c) for c in range(0x110000) if unicodedata.category(chr(c)) not in ("Cs", "Cn", "Co")]
+    between = [f"a{char}b" for char in [*every, "\ue000"]]
+    folded = text.comparable(pa.array(between, pa.string()))
+    assert folded.to_pylist() == naive.fold(between)
+    tokens = text.tokenise(folded)
+    spans = [list(row) for row in rows_of(tokens.offsets, tokens.starts, tokens.ends)]
+    assert spans == [[span[2:] for span in row] for row in naive.tokenise(folded.to_pylist())]
+
+
+@pytest.mark.parametrize(
+    ("same", "as_this"),
+    [
+        ("Straße", "STRASSE"),
+        ("ﬁn", "FIN"),
+        ("e\u0301", "É"),
+        ("١٢٣", "123"),
+        ("a\u00adb\u200dc", "abc"),
+        ("ﾊﾝ", "ハン"),
+        ("  a \u3000\n b ", "a b"),
+        ("İ", "i\u0307"),
+    ],
+)
+def test_equal_comparable_texts(same, as_this):
+    assert text.comparable(pa.array([same])) == text.comparable(pa.array([as_this]))
+
+
+def rows_of(offsets, *columns):
+    """Return a list of tuples for each document."""
+    entries = list(zip(*(column.tolist() for column in columns), strict=True))
+    return [entries[a:b] for a, b in pairwise(offsets.tolist())]
+
+
+@quick
+@every_sample
+@given(texts | words)
+def test_tokenise(strings):
+    hashes, kinds, offsets, starts, ends = hashing.tokenise(*naive.utf8(strings), classes)
+    assert rows_of(offsets, hashes, kinds, starts, ends) == naive.tokenise(strings)
+    assert (hashing.IS_CHARACTER, hashing.HAS_DIGIT, hashing.HAS_TWO) == (1, 2, 4)
+
+
+def test_tokens_beyond_65537():
+    strings = ["a b 中" * 40_000, "x"]  # 80,001 + 40,000 tokens, and one after them
+    hashes, kinds, offsets, starts, ends = hashing.tokenise(*naive.utf8(strings), classes)
+    assert offsets.tolist() == [0, 120_000, 120_001]
+    assert rows_of(offsets, hashes, kinds, starts, ends) == naive.tokenise(strings)
+    shingles = hashing.shingle(hashes, kinds, offsets, 3, 5)
+    assert naive.unragged(*shingles) == naive.shingle(rows_of(offsets, hashes, kinds), 3, 5)
+    (counted,) = rows_of(*(tfidf.count_terms(hashes, kinds, offsets[:2], *EMPTY, 2, hashes[:0])[i] for i in (2, 0, 1)))
+    assert counted == naive.count_terms([rows_of(offsets, hashes, kinds)[0]], [[]], 2, [])[0]
+
+
+EMPTY = np.empty(0, np.uint64), np.empty(0, np.uint8), np.zeros(2, np.int64)
+
+
+@quick
+@every_sample
+@given(texts)
+def test_digest(strings):
+    assert hashing.digest(*naive.utf8(strings)).tolist() == naive.digest(strings)
+
+
+@quick
+@every_sample
+@given(words | texts)
+def test_numbers(strings):
+    strings = naive.fold(strings)
+    assert naive.unragged(*hashing.numbers(*naive.utf8(strings))) == naive.numbers(strings)
+
+
+hashes_of_few = st.integers(1, 5) | st.integers(0, 2**64 - 1)
+rows_of_hashes = st.lists(st.lists(hashes_of_few, max_size=12), max_size=5)
+tokens_of_few = st.tuples(hashes_of_few, st.sampled_from([0, 1, 2, 4, 6]))
+rows_of_tokens = st.lists(st.lists(tokens_of_few, max_size=10), max_size=4)
+
+
+def columns(rows):
+    """Return hashes, kinds and offsets."""
+    hashes, offsets = naive.ragged([[h for h, _ in row] for row in rows])
+    return hashes, naive.ragged([[kind for _, kind in row] for row in rows], np.uint8)[0], offsets
+
+
+@quick
+@example([[], [(7, 4)], [(7, 4), (7, 4)], [(1, 1)] * 4, [(1, 1)] * 5, [(1, 1), (2, 4), (3, 4), (4, 4)]], 3, 5)
+@given(rows_of_tokens, st.integers(1, 4), st.integers(1, 6))
+def test_shingle(rows, width, characters):
+    assert naive.unragged(*hashing.shingle(*columns(rows), width, characters)) == naive.shingle(rows, width, characters)
+
+
+@quick
+@example([])
+@example([[], [2**64 - 1, 0, 2**63, 0], []])
+@given(rows_of_hashes)
+def test_distinct(rows):
+    assert naive.unragged(*hashing.distinct(*naive.ragged(rows))) == naive.distinct(rows)
+
+
+@quick
+@example([])
+@given(st.lists(hashes_of_few, max_size=6))
+def test_hash_neighbours(hashes):
+    assert hashing.hash_neighbours(np.array(hashes, np.uint64)).tolist() == naive.hash_neighbours(hashes)
+
+
+@quick
+@example([([], [])], 2, [])
+@example([([(5, 4), (1, 1)], [(2, 1), (3, 1)])], 2, [5])  # characters pair inside a text, not across
+@given(
+    st.lists(st.tuples(st.lists(tokens_of_few, max_size=10), st.lists(tokens_of_few, max_size=4)), max_size=4),
+    st.integers(0, 3),
+    st.sets(st.integers(1, 2**64 - 1) | st.integers(1, 4), max_size=20),
+)
+def test_count_terms(documents, title_weight, stop_words):
+    bodies, titles = [body for body, _ in documents], [title for _, title in documents]
+    stops = np.array(sorted(stop_words), np.uint64)
+    terms, counts, offsets = tfidf.count_terms(*columns(bodies), *columns(titles), title_weight, stops)
+    assert rows_of(offsets, terms, counts) == naive.count_terms(bodies, titles, title_weight, stop_words)
+
+
+@quick
+@example(set(), [1, 2])
+@example(set(range(0, 64 * 1024, 1024)), [0, 1, 1024])  # keys with equal low bits
+@given(st.sets(hashes_of_few, max_size=40), st.lists(hashes_of_few, max_size=20))
+def test_lookup(keys, values):
+    keys = sorted(keys)
+    values = values + keys[::3]
+    found = tfidf.lookup(np.array(keys, np.uint64), np.array(values, np.uint64))
+    assert found.dtype == np.int32
+    assert found.tolist() == naive.lookup(keys, values)
+
+
+@quick
+@example([[], [(0, 3)], [(0, 1), (1, 70_000)]], [0.0, 2.0, 1.0, 1.0])  # a row without weight
+@given(
+    st.lists(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 70_000)), max_size=6), max_size=4),
+    st.lists(st.just(0.0) | st.floats(1e-3, 20), min_size=4, max_size=4),
+)
+def test_unit_rows(rows, idf):
+    taken, offsets = naive.ragged([[column for column, _ in row] for row in rows], np.int32)
+    counts, _ = naive.ragged([[count for _, count in row] for row in rows], np.int32)
+    data = tfidf.unit_rows(taken, counts, offsets, np.array(idf))
+    assert data.dtype == np.float32
+    for mine, theirs in zip(naive.unragged(data, offsets), naive.unit_rows(rows, idf), strict=True):
+        assert mine == pytest.approx(theirs, rel=1e-6)
