@@ -129,8 +129,20 @@ def candidates(sketches: pa.Table, params: DuplicateParams) -> tuple[_Int, _Int]
         _band_pairs(schema.matrix(sketches["signature"]), by_smallest, params),
         _prefix_pairs(shingles, offsets, by_smallest, params),
     ]
-    pairs = np.unique(np.concatenate(found))
-    return (pairs >> np.uint64(32)).astype(np.int64), (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
+    return _unpacked(np.concatenate(found))
+
+
+def equal_pairs(sketches: pa.Table, params: DuplicateParams) -> tuple[_Int, _Int]:
+    """Pair the units of equal text: notices that differ in title or date only.
+
+    Returns
+    -------
+    left, right : int64[p], as of `candidates`
+    """
+    key = schema.matrix(sketches["digest"])[:, 0]
+    filled = np.flatnonzero(np.diff(schema.ragged(sketches["shingles"])[1]))
+    by_key = filled[np.argsort(key[filled], kind="stable")]
+    return _unpacked(lsh.run_pairs(key[by_key], by_key, params.hot_key, params.predecessors))
 
 
 def verify(sketches: pa.Table, left: _Int, right: _Int, params: DuplicateParams) -> pa.Table:
@@ -165,6 +177,27 @@ def verify(sketches: pa.Table, left: _Int, right: _Int, params: DuplicateParams)
         ],
         schema=schema.VERIFIED,
     )
+
+
+def templates(sketches: pa.Table, left: _Int, right: _Int, params: DuplicateParams) -> npt.NDArray[np.bool_]:
+    """Tell which pairs are one template filled in twice: like wording, but other figures, headlines or dates.
+
+    Less likeness is asked than of copies, since what is filled in is much of a notice; independent reports share almost
+    no shingles.
+
+    Returns
+    -------
+    bool[p]
+    """
+    similarity, contained = overlap(sketches, left, right)
+    share = params.template_share
+    alike = (similarity >= share * params.jaccard) | (contained >= share * params.containment)
+    found = np.zeros(len(left), np.bool_)
+    found[alike] = np.isin(
+        _differences(sketches, left[alike], right[alike], similarity[alike], params),
+        ("numbers differ", "titles differ", "dates differ"),
+    )
+    return found
 
 
 def overlap(sketches: pa.Table, left: _Int, right: _Int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -240,6 +273,12 @@ def _prefix_pairs(
         keys[by_key], members[by_key], is_key[by_key], sizes, params.hot_key, params.predecessors
     )
     return pairs
+
+
+def _unpacked(pairs: npt.NDArray[np.uint64]) -> tuple[_Int, _Int]:
+    """Return the two positions of each distinct packed pair, sorted."""
+    pairs = np.unique(pairs)
+    return (pairs >> np.uint64(32)).astype(np.int64), (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
 
 
 def _rows_where(

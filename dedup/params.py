@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import date
 from typing import Any, Literal
 
 from dedup.errors import SettingsError
@@ -38,6 +39,9 @@ class ReadingParams:
     max_rejects: float | None = None  # a count, or a share below 1; None: 1 % and at least 10
     batch_rows: int = 4096  # records per batch
     batch_chars: int = 8_000_000  # characters per batch, so that long texts make short batches
+    # A day (ISO 8601, UTC); earlier dates are suspect and count as missing. Forged ones are sentinels (0001, 1900) or
+    # small epoch numbers (1970); archives are not: near-duplicate F1 on Reuters of 1987 is .961 without, .975 with.
+    earliest_date: str = "1971-01-01"
 
     def __post_init__(self) -> None:
         if self.limit is not None:
@@ -45,6 +49,11 @@ class ReadingParams:
         if self.max_rejects is not None:
             _check("max-rejects", self.max_rejects, 0, 2**62)
         _check("max-doc-chars", self.max_doc_chars, 1, 2**40)
+        try:
+            date.fromisoformat(self.earliest_date)
+        except (TypeError, ValueError):
+            wanted = "a day in ISO 8601, such as 1971-01-01"
+            raise SettingsError(f"earliest-date: got {self.earliest_date!r}, wanted {wanted}") from None
 
 
 @dataclass(frozen=True)
@@ -68,6 +77,7 @@ class DuplicateParams:
     short_title_share: float = 0.5  # of the shorter headline's words
     short_jaccard: float = 0.80  # asked of notices where a headline is missing
     short_hours: float = 48.0  # notices further apart in time are other notices
+    template_share: float = 0.6  # of both thresholds, from which two notices that differ are one template
     hot_key: int = 200  # documents behind one key; above, each is paired with its predecessors only
     predecessors: int = 4  # pairs per document behind a hot key
 
@@ -87,15 +97,17 @@ class DuplicateParams:
 class StoryParams:
     """Pass 2: when two texts report the same story. The defaults are one setting for every kind of corpus."""
 
-    granularity: float = 0.35  # s0, the height of a single article in the tree cut: larger gives smaller stories
+    granularity: float = 0.40  # height of a single article in the tree cut: larger gives smaller stories
+    cut_power: float = 0.4  # of the heights in the tree cut; less favours large stories, whose averages are low
     title_weight: int = 2  # times the words of a title count
     pair_floor: float = 0.05  # cosine under which two articles have nothing to do with each other
     feedback: float = 0.25  # share of the neighbours mixed into a vector (Rocchio)
     feedback_neighbours: int = 3
-    crowd_neighbours: int = 10  # best similarities that measure how crowded a neighbourhood is
-    crowding: float = 0.6  # share of that crowdedness taken off a similarity
+    crowd_neighbours: int = 15  # best similarities whose mean tells how crowded a neighbourhood is
+    crowd_floor: float = 0.20  # least such mean: in a small batch the unrelated that would be near are not there
+    crowding: float = 0.7  # share of that crowdedness taken off a similarity
     crowd_length: float = 20.0  # distinct terms at which half of it is taken off: headlines have chance neighbours
-    decay_floor: float = 0.5  # what is left of a similarity between dates far apart
+    decay_floor: float = 0.4  # what is left of a similarity between dates far apart
     time_scale: float = 7.0  # days; exp(-Δt / time_scale)
     link_floor: float = 0.02  # corrected similarity under which a link is not stored
     merge_floor: float = 0.005  # average link down to which the tree is built

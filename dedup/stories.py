@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dedup import schema
-from dedup.kernels import cosine, linkage, tfidf
+from dedup.kernels import cosine, feedback, linkage, tfidf
 from dedup.params import StoryParams
 from dedup.text import Comparable, stop_words
 
@@ -92,6 +92,23 @@ def vectors(counted: pa.Table, frequencies: Background) -> Vectors:
     return Vectors(offsets, columns, tfidf.unit_rows(columns, counts, offsets, idf), known)
 
 
+def telling_days(hours: _Float) -> _Float:
+    """Turn hours into days, without stamps that say nothing: one that most of the articles bear is that of a crawl.
+
+    Parameters
+    ----------
+    hours : float64[n], NaN where unknown
+
+    Returns
+    -------
+    float64[n], NaN where unknown.
+    """
+    days = hours / 24
+    stamps, counts = np.unique(days[~np.isnan(days)], return_counts=True)
+    crawl = stamps[counts > len(days) / 2]
+    return np.where(np.isin(days, crawl), np.nan, days)
+
+
 def similar_pairs(rows: Vectors, days: _Float, refused: tuple[_Int, _Int], params: StoryParams, each: Each) -> pa.Table:
     """Find the pairs of documents that resemble each other more than their neighbourhoods explain.
 
@@ -113,19 +130,19 @@ def similar_pairs(rows: Vectors, days: _Float, refused: tuple[_Int, _Int], param
     shares = params.crowding * terms / (terms + params.crowd_length)
     left, right, plain, neighbours, weights = _crowded_pairs(rows, days, _by_row(n, *refused), shares, params, each)
     weights *= params.feedback
-    norms = cosine.feedback_norms(rows.indptr, rows.indices, rows.data, len(rows.terms), neighbours, weights)
+    norms = feedback.feedback_norms(rows.indptr, rows.indices, rows.data, len(rows.terms), neighbours, weights)
     bounds = np.searchsorted(left, np.arange(0, n + _CHUNK, _CHUNK))
 
-    def feedback(chunk: int) -> _Float:
+    def after_feedback(chunk: int) -> _Float:
         part = slice(bounds[chunk], bounds[chunk + 1])
-        found: _Float = cosine.feedback_cosines(
+        found: _Float = feedback.feedback_cosines(
             *rows[:3], len(rows.terms), neighbours, weights, norms, left[part], right[part]
         )
         return found
 
-    similarity = np.concatenate([np.empty(0), *each(feedback, range(len(bounds) - 1))])
+    similarity = np.concatenate([np.empty(0), *each(after_feedback, range(len(bounds) - 1))])
     crowd = cosine.best_scores(n, left, right, similarity, params.crowd_neighbours)
-    tolls = shares * crowd.sum(axis=1) / params.crowd_neighbours
+    tolls = shares * np.maximum(crowd.sum(axis=1) / params.crowd_neighbours, params.crowd_floor)
     score = (similarity - (tolls[left] + tolls[right]) / 2) * decay(days[left], days[right], params)
     linked = score >= params.link_floor
     return pa.Table.from_arrays(
@@ -154,7 +171,7 @@ def link(n: int, links: pa.Table, params: StoryParams) -> _Int:
     weight = np.rint(links["score"].to_numpy() / linkage.UNIT).astype(np.int64)
     left, right = links["left"].to_numpy(), links["right"].to_numpy()
     children, heights = linkage.average_linkage(n, left, right, weight, params.merge_floor)
-    label = linkage.tree_cut(n, children, heights, params.granularity)
+    label = linkage.tree_cut(n, children, heights, params.granularity, params.cut_power)
     _, first, inverse = np.unique(label, return_index=True, return_inverse=True)
     return first[inverse].astype(np.int64)
 

@@ -33,6 +33,7 @@ _UNSPACED_BLOCKS = (
     (0xA9E0, 0xA9FF),  # Myanmar extensions
     (0xAA60, 0xAA7F),
     (0xF900, 0xFAFF),  # Han compatibility
+    (0x1AFF0, 0x1B16F),  # Kana supplements
     (0x20000, 0x323AF),  # Han extensions
 )
 _LAST_FOLDED = 0x20000  # nothing above has case or is a digit that NFKC leaves alone
@@ -141,7 +142,8 @@ def spellings(column: pa.Array) -> dict[int, str]:
     hashes, kinds, offsets, starts, ends = tokenise(folded)
     data = schema.utf8(folded)[0].tobytes()
     inner = np.ones(max(len(hashes) - 1, 0), np.bool_)  # token and successor are characters of one text
-    inner[np.clip(offsets[1:-1] - 1, 0, None)[: len(inner)]] = False
+    borders = offsets[(offsets > 0) & (offsets < len(hashes))]
+    inner[borders - 1] = False
     pairs = (
         np.flatnonzero(inner & (kinds[:-1] & kinds[1:] & hashing.IS_CHARACTER > 0)) if len(hashes) else np.empty(0, int)
     )

@@ -21,6 +21,7 @@ UNSPACED = (
     *("\u0e00\u0e7f", "\u0e80\u0eff", "\u1000\u109f", "\ua9e0\ua9ff", "\uaa60\uaa7f", "\u1780\u17ff"),  # Thai … Khmer
     *("\u3005\u3007", "\u3040\u309f", "\u30a0\u30ff", "\u31f0\u31ff"),  # Kana
     *("\u3400\u4dbf", "\u4e00\u9fff", "\uf900\ufaff", "\U00020000\U000323af"),  # Han
+    "\U0001aff0\U0001b16f",  # Kana supplements
 )
 
 
@@ -318,12 +319,12 @@ def feedback_cosines(rows, neighbours, weights, norms, left, right):
     return [dot(every[i], every[j]) / (norms[i] * norms[j]) for i, j in zip(left, right, strict=True)]
 
 
-def crowd_means(n, left, right, similarity, crowd):
-    own = [[] for _ in range(n)]
-    for i, j, s in zip(left, right, similarity, strict=True):
+def best_scores(n, left, right, score, count):
+    own = [[0.0] * count for _ in range(n)]
+    for i, j, s in zip(left, right, score, strict=True):
         own[i].append(s)
         own[j].append(s)
-    return [add(sorted(values, reverse=True)[:crowd]) / crowd for values in own]
+    return [sorted(scores, reverse=True)[:count] for scores in own]
 
 
 def pair_cosines(rows, left, right):
@@ -360,7 +361,7 @@ def average_linkage(n, left, right, weight, floor):
     return children, heights
 
 
-def tree_cut(n, children, heights, single):
+def tree_cut(n, children, heights, single, power):
     def leaves(node):
         return [node] if node < n else [leaf for child in children[node - n] for leaf in leaves(child)]
 
@@ -370,7 +371,7 @@ def tree_cut(n, children, heights, single):
 
     def best(node, above):
         """Return the best value at or under a node, and the kept node of each leaf."""
-        value = len(leaves(node)) * (math.sqrt(height(node)) - math.sqrt(above))
+        value = len(leaves(node)) * (height(node) ** power - above**power)
         if node >= n:
             (value_a, kept_a), (value_b, kept_b) = (best(child, height(node)) for child in children[node - n])
             if value_a + value_b > value:

@@ -374,7 +374,7 @@ def test_a_full_disk_behind_stdout(small_run):
 
 
 def test_evaluate_against_pairs(small_run, tmp_path):
-    gold = tmp_path / "gold.csv"
+    gold = tmp_path / "_gold.csv"
     gold.write_text("id_a,id_b,label\na0-0,a0-1,1\na0-0,a1-0,0\na0-0,nobody,1\n")
     said = run("evaluate", small_run, "--gold", gold)
     assert said.exit_code == 0, said.stderr
@@ -561,9 +561,9 @@ class TestCluster:
 
     def test_evaluate(self, seeds_run):
         out, _ = seeds_run
-        said = run("evaluate", out, "--gold", SEEDS / "gold.csv")
+        said = run("evaluate", out, "--gold", SEEDS / "_gold.csv")
         assert said.exit_code == 0 and "B-cubed" in said.stdout and "ARI" in said.stdout
-        found = json.loads(run("evaluate", out, "--gold", SEEDS / "gold.csv", "--json").stdout)
+        found = json.loads(run("evaluate", out, "--gold", SEEDS / "_gold.csv", "--json").stdout)
         assert found["duplicate"]["n"] == 65 and found["story"]["bcubed"]["f1"] > 0.8
 
     @pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

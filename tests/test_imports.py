@@ -19,7 +19,7 @@ LAYERS = (
     {"terminal"},
     {"estimator"},
     {"pipeline", "filtering"},
-    {"engines"},
+    {"engines", "findings"},
     {
         "reading",
         "text",

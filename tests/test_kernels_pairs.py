@@ -80,16 +80,22 @@ def test_band_keys(rows, bands, width):
     assert lsh.band_keys(found, bands, width).tolist() == naive.band_keys(found.tolist(), bands, width)
 
 
-@pytest.mark.parametrize(("threshold", "bands", "rows"), [(0.5, 23, 3), (0.6, 22, 4), (0.7, 17, 5), (0.8, 13, 7)])
-def test_bands_are_wide_enough_at_the_threshold(threshold, bands, rows):
+@pytest.mark.parametrize(
+    ("threshold", "bands", "rows", "size", "shared"),
+    [(0.5, 23, 3, 60, 40), (0.6, 22, 4, 60, 45), (0.7, 17, 5, 68, 56), (0.8, 13, 7, 63, 56)],
+)
+def test_bands_find_95_percent_at_the_threshold(threshold, bands, rows, size, shared):
     assert duplicates.band_shape(128, threshold, 0.95) == (bands, rows)
-    generator = np.random.default_rng(20)
-    size, trials = 400, 1000
-    shared = round(2 * size * threshold / (1 + threshold))  # of both; Jaccard = shared / (2 · size - shared)
-    pool = generator.integers(0, 2**64, (trials, 2 * size - shared), np.uint64)
-    pairs = np.stack((pool[:, :size], pool[:, size - shared :]), axis=1).reshape(2 * trials, size)
-    keys = lsh.band_keys(signatures(pairs.tolist()), bands, rows)
-    assert (keys[:, 0::2] == keys[:, 1::2]).any(axis=0).mean() >= 0.95
+    assert shared / (2 * size - shared) == threshold
+    trials = 20_000
+    pool = np.random.default_rng(20).integers(0, 2**64, (trials, 2 * size - shared), np.uint64)
+    pairs = np.stack((pool[:, :size], pool[:, size - shared :]), axis=1).reshape(-1)
+    signature = minhash.minhash(pairs, np.arange(2 * trials + 1) * size, A, B)
+    keys = lsh.band_keys(signature, bands, rows)
+    recall = (keys[:, 0::2] == keys[:, 1::2]).any(axis=0).mean()
+    error = (0.95 * 0.05 / trials) ** 0.5
+    assert recall >= 0.95 - 3 * error  # at 0.8 the formula itself gives 0.9503
+    assert recall == pytest.approx(1 - (1 - threshold**rows) ** bands, abs=4 * error)
 
 
 runs = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 30)), max_size=40).map(sorted)
@@ -212,7 +218,15 @@ def brief_in_take(size, lost):
 
 @pytest.mark.parametrize(
     ("threshold", "containment", "size", "lost"),
-    [(0.6, 0.85, 20, 3), (0.6, 0.85, 40, 6), (0.6, 0.75, 40, 10), (0.6, 0.6, 40, 16), (0.95, 0.95, 40, 2)],
+    [
+        (0.6, 0.85, 20, 3),
+        (0.6, 0.85, 40, 6),
+        (0.6, 0.75, 40, 10),
+        (0.6, 0.6, 40, 16),
+        (0.95, 0.95, 40, 2),
+        (0.9, 0.9, 20, 2),
+        (0.8, 0.8, 20, 4),
+    ],
 )
 def test_a_brief_at_the_very_threshold_is_found(threshold, containment, size, lost):
     params = DuplicateParams(jaccard=threshold, containment=containment)

@@ -132,6 +132,25 @@ def test_tokens_beyond_65537():
     assert counted == naive.count_terms([rows_of(offsets, hashes, kinds)[0]], [[]], 2, [])[0]
 
 
+@pytest.mark.parametrize(
+    "strings",
+    [
+        SAMPLES[4:],
+        ["中文", "", "字", "Ab cd e"],
+        [],
+        ["", "中文字"],
+        ["abc def", ""],
+    ],
+)
+def test_spellings_of_all_terms(strings):
+    folded = naive.fold(strings)
+    data, rows = "".join(folded).encode(), naive.tokenise(folded)
+    counted = naive.count_terms([[token[:2] for token in row] for row in rows], [[]] * len(rows), 0, set())
+    spelt = text.spellings(pa.array(strings, pa.string()))
+    assert set(spelt) >= {term for row in counted for term, _ in row}
+    assert all(spelling.encode() in data for spelling in spelt.values())
+
+
 EMPTY = np.empty(0, np.uint64), np.empty(0, np.uint8), np.zeros(2, np.int64)
 
 
@@ -142,9 +161,13 @@ def test_digest(strings):
     assert hashing.digest(*naive.utf8(strings)).tolist() == naive.digest(strings)
 
 
+figures = st.lists(st.text("123.,:/ a", max_size=8), max_size=4)
+
+
 @quick
+@example(["1.5", "1.", ".1", "1:2/3", "1", "2.,5", ",7"])  # a mark before the end of a text, and at it
 @every_sample
-@given(words | texts)
+@given(figures | texts)
 def test_numbers(strings):
     strings = naive.fold(strings)
     assert naive.unragged(*hashing.numbers(*naive.utf8(strings))) == naive.numbers(strings)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dedup.errors import SettingsError
 from dedup.params import ReadingParams
 from dedup.reading import dates, open_frame
 
@@ -18,7 +19,11 @@ READABLE = [
     (" 2024-03-05 ", "2024-03-05T00:00:00"),
     ("20240305", "2024-03-05T00:00:00"),
     (20240305, "2024-03-05T00:00:00"),
+    (20240305.0, "2024-03-05T00:00:00"),
+    ("20240305.0", "2024-03-05T00:00:00"),
+    (202403051020, "2024-03-05T10:20:00"),
     ("20240305102030", "2024-03-05T10:20:30"),
+    ("978307200000", "2001-01-01T00:00:00"),
     ("Tue, 05 Mar 2024 10:20:30 +0100", "2024-03-05T09:20:30"),
     ("Tue, 05 Mar 2024 10:20:30 GMT", "2024-03-05T10:20:30"),
     ("5 Mar 2024 10:20:30 -0000", "2024-03-05T10:20:30"),
@@ -42,13 +47,15 @@ UNREADABLE = [
     [2024],
     {"a": 1},
     "Tue, 99 Mar 99999 1:1:1",
+    "99999999",
+    20240230,
 ]
-SUSPECT = ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "1989-12-31", "2024-06-04"]
-SUSPECT += [0, -5, "2024", 10**13, "99999999"]
+SUSPECT = ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "1900-01-01", "2024-06-04"]
+SUSPECT += ["1970-12-31T23:59:59.999999", 0, -5, "2024", 10**13]
 
 
-def read(values):
-    source = open_frame([{"text": "a", "date": value} for value in values], ReadingParams())
+def read(values, **settings):
+    source = open_frame([{"text": "a", "date": value} for value in values], ReadingParams(**settings))
     source.today = date(2024, 6, 1)
     table = pa.Table.from_batches(source.batches())
     return table["published_at"].to_pylist(), table["date_suspect"].to_pylist(), source.counts
@@ -78,7 +85,24 @@ def test_missing_dates_are_not_suspect():
 
 
 def test_the_edges_are_in():
-    assert read(["1990-01-01", "2024-06-03T23:59:59"])[1] == [False, False]
+    assert read(["1971-01-01", "2024-06-03T23:59:59"])[1] == [False, False]
+
+
+def test_dates_of_archives_are_believed():
+    (moment,), suspect, _ = read(["1987-02-26T15:01:01Z"])
+    assert (moment.year, suspect) == (1987, [False])
+
+
+def test_the_earliest_date_is_a_setting():
+    values = ["1989-12-31T23:59:59", "1990-01-01"]
+    assert read(values, earliest_date="1990-01-01")[1] == [True, False]
+    assert read(["0001-01-01", "1850-06-01"], earliest_date="0001-01-01")[1] == [False, False]
+
+
+@pytest.mark.parametrize("value", ["", "soon", "1971", "1971-13-01", "1971-01-01T00:00:00", None, 1971])
+def test_an_earliest_date_that_is_no_day(value):
+    with pytest.raises(SettingsError, match=r"earliest-date: got .*, wanted a day in ISO 8601"):
+        ReadingParams(earliest_date=value)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from dedup.errors import DedupError, InputError, TooManyRejectsError
 from dedup.params import ReadingParams
-from dedup.reading import check_rejects, open_paths, streams
+from dedup.reading import check_rejects, files, open_paths
 
 
 def read(path, **given):
@@ -61,7 +61,7 @@ def test_title_that_is_no_string(tmp_path):
 
 
 def test_lines_too_long_are_never_held(tmp_path, monkeypatch):
-    monkeypatch.setattr(streams, "MAX_LINE_BYTES", 3_000_000)
+    monkeypatch.setattr(files, "MAX_LINE_BYTES", 3_000_000)
     long = b"x" * 3_000_001
     (tmp_path / "a.jsonl").write_bytes(b'{"text": "one"}\n' + long + b'\n{"text": "two"}\n' + long)
     texts, rejects = read(tmp_path)

@@ -1,10 +1,8 @@
-"""All pairs with a cosine above a floor, one row at a time, with nothing kept but what survives.
+"""All pairs with a cosine above a floor, one row at a time, with nothing kept but what outweighs the crowd.
 
 Rows are unit vectors in CSR (`indptr` int64, `indices` int32, `data` float32); *postings* are the same matrix by
-column. A row
-meets the postings of its terms and adds up in one dense accumulator (Bayardo, Ma, Srikant 2007, section 3,
-All-Pairs-0):
-products of two float32 are exact in the float64 sums, which run in term order.
+column. A row meets the postings of its terms and adds up in one dense accumulator (Bayardo, Ma, Srikant 2007,
+section 3, All-Pairs-0). Products of two float32 are exact in the float64 sums, which run in term order.
 """
 
 from __future__ import annotations
@@ -130,89 +128,6 @@ def similar_pairs(
 
 
 @kernel
-def feedback_norms(
-    indptr: npt.NDArray[np.int64],
-    indices: npt.NDArray[np.int32],
-    data: npt.NDArray[np.float32],
-    n_columns: int,
-    neighbours: npt.NDArray[np.int64],
-    weights: npt.NDArray[np.float64],
-) -> Any:
-    """Return the length of each row after feedback, x_i + Σ_k weights_ik · x_k (Rocchio 1971).
-
-    Parameters
-    ----------
-    neighbours : int64[n, k], weights : float64[n, k] (share already multiplied in)
-
-    Returns
-    -------
-    float64[n]. O(m · k).
-    """
-    n = len(indptr) - 1
-    norms = np.zeros(n, np.float64)
-    mixed = np.zeros(n_columns, np.float64)
-    for i in range(n):
-        _mix(i, indptr, indices, data, neighbours, weights, mixed)
-        # A column is summed and cleared where it is met first, so each counts once.
-        total = _take(i, indptr, indices, mixed)
-        for k in range(neighbours.shape[1]):
-            if neighbours[i, k] >= 0:
-                total += _take(neighbours[i, k], indptr, indices, mixed)
-        norms[i] = np.sqrt(total)
-    return norms
-
-
-@kernel
-def feedback_cosines(
-    indptr: npt.NDArray[np.int64],
-    indices: npt.NDArray[np.int32],
-    data: npt.NDArray[np.float32],
-    n_columns: int,
-    neighbours: npt.NDArray[np.int64],
-    weights: npt.NDArray[np.float64],
-    norms: npt.NDArray[np.float64],
-    left: npt.NDArray[np.int64],
-    right: npt.NDArray[np.int64],
-) -> Any:
-    """Return the cosine after feedback of each pair, without building the mixed rows.
-
-    Mixed row i · mixed row j = mixed row i · (x_j + Σ_k weights_jk · x_k). Near rows share their neighbours, so each
-    product of mixed row i with a plain row is worked out once.
-
-    Parameters
-    ----------
-    neighbours, weights : as in `feedback_norms`, which gives norms : float64[n]
-    left, right : int64[p], equal values of left side by side
-
-    Returns
-    -------
-    float64[p]. O(terms of the rows met).
-    """
-    n = len(indptr) - 1
-    out = np.zeros(len(left), np.float64)
-    mixed = np.zeros(n_columns, np.float64)
-    projection = np.zeros(n, np.float64)  # of mixed row i on plain row j, valid where projected[j] == i
-    projected = np.full(n, -1)
-    start = 0
-    for end in range(1, len(left) + 1):
-        if end < len(left) and left[end] == left[start]:
-            continue
-        i = left[start]
-        _mix(i, indptr, indices, data, neighbours, weights, mixed)
-        for p in range(start, end):
-            j = right[p]
-            total = _project(j, i, indptr, indices, data, mixed, projection, projected)
-            for k in range(neighbours.shape[1]):
-                if neighbours[j, k] >= 0:
-                    part = _project(neighbours[j, k], i, indptr, indices, data, mixed, projection, projected)
-                    total += weights[j, k] * part
-            out[p] = total / (norms[i] * norms[j])
-        _clear(i, indptr, indices, neighbours, mixed)
-        start = end
-    return out
-
-
-@kernel
 def best_scores(
     n: int, left: npt.NDArray[np.int64], right: npt.NDArray[np.int64], score: npt.NDArray[np.float64], count: int
 ) -> Any:
@@ -249,7 +164,7 @@ def pair_cosines(
         total = 0.0
         while i < i_end and j < j_end:
             if indices[i] == indices[j]:
-                total += float(data[i]) * float(data[j])
+                total += np.float64(data[i]) * np.float64(data[j])
             # Both sides are read before either moves.
             step_i, step_j = indices[i] <= indices[j], indices[j] <= indices[i]
             i += step_i
@@ -282,9 +197,9 @@ def _add_cosines(
 ) -> None:
     """Add up the cosines of row i with all rows; 0 with itself and with refused ones."""
     for p in range(indptr[i], indptr[i + 1]):
-        weight = float(data[p])
+        weight = np.float64(data[p])
         for q in range(starts[indices[p]], starts[indices[p] + 1]):
-            cosines[rows[q]] += weight * float(values[q])
+            cosines[rows[q]] += weight * np.float64(values[q])
     cosines[i] = 0.0
     for p in range(refused_offsets[i], refused_offsets[i + 1]):
         cosines[refused[p]] = 0.0
@@ -301,75 +216,6 @@ def _insert(best: npt.NDArray[np.float64], value: float) -> Any:
     if place < len(best):
         best[place] = value
     return place
-
-
-@inlined
-def _mix(
-    i: int,
-    indptr: npt.NDArray[np.int64],
-    indices: npt.NDArray[np.int32],
-    data: npt.NDArray[np.float32],
-    neighbours: npt.NDArray[np.int64],
-    weights: npt.NDArray[np.float64],
-    mixed: npt.NDArray[np.float64],
-) -> None:
-    """Add row i and its weighted neighbours to `mixed`, by column."""
-    for p in range(indptr[i], indptr[i + 1]):
-        mixed[indices[p]] += float(data[p])
-    for k in range(neighbours.shape[1]):
-        j = neighbours[i, k]
-        if j >= 0:
-            for p in range(indptr[j], indptr[j + 1]):
-                mixed[indices[p]] += weights[i, k] * float(data[p])
-
-
-@inlined
-def _take(i: int, indptr: npt.NDArray[np.int64], indices: npt.NDArray[np.int32], mixed: npt.NDArray[np.float64]) -> Any:
-    """Return the sum of squares of `mixed` over the columns of row i, and set them to 0."""
-    total = 0.0
-    for p in range(indptr[i], indptr[i + 1]):
-        total += mixed[indices[p]] * mixed[indices[p]]
-        mixed[indices[p]] = 0.0
-    return total
-
-
-@inlined
-def _clear(
-    i: int,
-    indptr: npt.NDArray[np.int64],
-    indices: npt.NDArray[np.int32],
-    neighbours: npt.NDArray[np.int64],
-    mixed: npt.NDArray[np.float64],
-) -> None:
-    """Set the columns that `_mix` touched back to 0."""
-    for p in range(indptr[i], indptr[i + 1]):
-        mixed[indices[p]] = 0.0
-    for k in range(neighbours.shape[1]):
-        j = neighbours[i, k]
-        if j >= 0:
-            for p in range(indptr[j], indptr[j + 1]):
-                mixed[indices[p]] = 0.0
-
-
-@inlined
-def _project(
-    j: int,
-    i: int,
-    indptr: npt.NDArray[np.int64],
-    indices: npt.NDArray[np.int32],
-    data: npt.NDArray[np.float32],
-    mixed: npt.NDArray[np.float64],
-    projection: npt.NDArray[np.float64],
-    projected: npt.NDArray[np.int64],
-) -> Any:
-    """Return mixed row i · plain row j, worked out once for each i: near texts share their neighbours."""
-    if projected[j] != i:
-        total = 0.0
-        for p in range(indptr[j], indptr[j + 1]):
-            total += mixed[indices[p]] * float(data[p])
-        projection[j] = total
-        projected[j] = i
-    return projection[j]
 
 
 @inlined

@@ -91,19 +91,21 @@ def average_linkage(
 
 
 @kernel
-def tree_cut(n: int, children: npt.NDArray[np.int64], heights: npt.NDArray[np.float64], single: float) -> Any:
+def tree_cut(
+    n: int, children: npt.NDArray[np.int64], heights: npt.NDArray[np.float64], single: float, power: float
+) -> Any:
     """Choose the disjoint nodes of a merge tree that hold together best.
 
-    The value of a node is size · (√height - √height of its parent), as the excess of mass of HDBSCAN (Campello,
-    Moulavi,
-    Sander 2013, section 5) with similarities for densities; a node is kept where its value is at least the best sum
-    below it.
+    The value of a node is size · (height^power - (height of its parent)^power), as the excess of mass of HDBSCAN
+    (Campello, Moulavi, Sander 2013, section 5) with similarities for densities; a node is kept where its value is at
+    least the best sum below it.
 
     Parameters
     ----------
     n : number of leaves
     children : int64[k, 2], heights : float64[k], of `average_linkage`
     single : height of a leaf; larger gives smaller clusters.
+    power : 0 … 1; less favours large clusters, whose averages are low.
 
     Returns
     -------
@@ -125,7 +127,7 @@ def tree_cut(n: int, children: npt.NDArray[np.int64], heights: npt.NDArray[np.fl
     kept = np.ones(nodes, np.bool_)
     for node in range(nodes):
         above = height[parent[node]] if parent[node] >= 0 else 0.0
-        best[node] = size[node] * (np.sqrt(height[node]) - np.sqrt(above))
+        best[node] = size[node] * (height[node] ** power - above**power)
         if node >= n:
             below = best[children[node - n, 0]] + best[children[node - n, 1]]
             if best[node] < below:
@@ -236,24 +238,19 @@ def _collect_garbage(
     length: npt.NDArray[np.int64],
     parent: npt.NDArray[np.int64],
 ) -> Any:
-    """Move the lists still needed to the front, in the order in which they lie; return the first free place.
+    """Move the lists still needed to the front, and return the first free place.
 
-    Needed are those of living clusters and of the two that `nodes`, the newest one, is being made of.
+    Needed are those of living clusters and of the two that `nodes`, the newest one, is being made of; lists lie in the
+    order of their clusters.
     """
-    needed = np.empty(nodes, np.int64)
-    count = 0
+    free = 0
     for c in range(nodes):
         if length[c] > 0 and (parent[c] == c or parent[c] == nodes):
-            needed[count] = c
-            count += 1
-    needed = needed[:count]
-    free = 0
-    for c in needed[np.argsort(start[needed])]:
-        for i in range(length[c]):
-            adjacent[free + i] = adjacent[start[c] + i]
-            weights[free + i] = weights[start[c] + i]
-        start[c] = free
-        free += length[c]
+            for i in range(length[c]):
+                adjacent[free + i] = adjacent[start[c] + i]
+                weights[free + i] = weights[start[c] + i]
+            start[c] = free
+            free += length[c]
     return free
 
 

@@ -110,7 +110,8 @@ def prefix_keys(
     histogram = np.empty(256, np.int64)
     for d in range(len(offsets) - 1):
         start, end = offsets[d], offsets[d + 1]
-        wanted = min(end - start, int(missing * (end - start)) + 3)
+        # 1 - 0.9 is a little less than 0.1: without the margin ten shingles would give one key too few.
+        wanted = min(end - start, int(missing * (end - start) + 1e-6) + 3)
         histogram[:] = 0
         for i in range(start, end):
             histogram[counts[values[i] & mask]] += 1

@@ -1,10 +1,25 @@
-"""Files and data in memory → batches of DOCUMENTS: find files, tell formats, map columns, refuse bad records."""
+"""Files and data in memory → batches of DOCUMENTS.
+
+The files, in the order of the work:
+
+- `opening` – what the user hands over (paths, a frame, a list) → a Source
+- `files` – arguments → files in their order; a file → its unpacked bytes, its lines, its hash
+- `formats` – which format a file has, by content and ending
+- `columns` – which input column plays which role
+- `jsonl`, `delimited`, `plain` – JSON Lines, CSV and TSV, `.txt` → records
+- `rows` – records → chunks of columns; unfit ones are refused
+- `parquet` – Parquet files and data frames → chunks of columns
+- `dates` – dates as publishers write them → microseconds
+- `documents` – chunks → columns of DOCUMENTS, by rules that hold for every format
+- `source` – the Source: batches, unique ids, refusals, counts
+- `raw` – chosen records once more, with all their columns, for `dedup filter`
+"""
 
 from __future__ import annotations
 
+from dedup.reading.documents import Reject
 from dedup.reading.opening import open_frame, open_paths, open_source
 from dedup.reading.raw import raw_records
-from dedup.reading.records import InputFile, Reject
-from dedup.reading.source import Source, check_rejects
+from dedup.reading.source import InputFile, Source, check_rejects
 
 __all__ = ["InputFile", "Reject", "Source", "check_rejects", "open_frame", "open_paths", "open_source", "raw_records"]

@@ -6,8 +6,10 @@ import csv
 import itertools
 from collections.abc import Iterable, Iterator
 
-from dedup.reading import streams
-from dedup.reading.records import Item
+from dedup.reading import files
+from dedup.reading.documents import Reject
+from dedup.reading.plain import decoded
+from dedup.reading.rows import Item
 
 _DELIMITERS = {"csv": ",\t;", "tsv": "\t,;"}  # the usual one first: it wins ties and lone columns
 
@@ -27,7 +29,7 @@ class _TextLines:
         self.number = 0
         self.offset = 0
         self._counts = counts
-        self._lines = streams.lines(chunks)
+        self._lines = files.lines(chunks)
 
     def __iter__(self) -> Iterator[str]:
         return self
@@ -39,16 +41,9 @@ class _TextLines:
         return decoded(line, self._counts) + "\n"
 
 
-def decoded(data: bytes, counts: dict[str, int]) -> str:
-    """Return UTF-8 as text, anything else as cp1252 with replacement, counted as `encoding_replaced`."""
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        counts["encoding_replaced"] += 1
-        return data.decode("cp1252", "replace")
-
-
-def table(chunks: Iterable[bytes], name: str, format: str, counts: dict[str, int]) -> tuple[list[str], Iterator[Item]]:
+def table(
+    chunks: Iterable[bytes], name: str, format: str, counts: dict[str, int]
+) -> tuple[list[str], Iterator[Item | Reject]]:
     """Read the header and return its names with an iterator over the rows, as dicts of strings.
 
     Parameters
@@ -63,25 +58,24 @@ def table(chunks: Iterable[bytes], name: str, format: str, counts: dict[str, int
     names : of the columns; a name that comes again gets a number, so that every field can be addressed.
     items : the records.
     """
-    csv.field_size_limit(max(csv.field_size_limit(), streams.MAX_LINE_BYTES))
+    csv.field_size_limit(max(csv.field_size_limit(), files.MAX_LINE_BYTES))
     lines = _TextLines(chunks, counts)
     try:
         first = next((line for line in lines if not line.isspace()), "")
     except _TooLongError:
-        return [], iter([Item(name, 0, lines.number, lines.offset, None, "line_too_long", _too_long())])
-    except streams.CORRUPT as error:
-        return [], iter([Item(name, 0, lines.number, None, None, "corrupt_gzip", _corrupt(error))])
+        return [], iter([Reject(name, 0, lines.number, lines.offset, "line_too_long", _too_long())])
+    except files.CORRUPT as error:
+        return [], iter([Reject(name, 0, lines.number, None, "corrupt_gzip", _corrupt(error))])
     reader = csv.reader(itertools.chain([first], lines), delimiter=_delimiter(first, format), strict=False)
     try:
         names = _distinct(next(reader, []))
-    except (csv.Error, _TooLongError, *streams.CORRUPT) as error:
-        return [], iter(
-            [Item(name, 0, lines.number, None, None, "bad_csv", f"no header: {error}; wanted names of columns")]
-        )
+    except (csv.Error, _TooLongError, *files.CORRUPT) as error:
+        message = f"no header: {error}; wanted names of columns"
+        return [], iter([Reject(name, 0, lines.number, None, "bad_csv", message)])
     return names, _rows(reader, name, lines, names)
 
 
-def _rows(reader: Iterator[list[str]], name: str, lines: _TextLines, names: list[str]) -> Iterator[Item]:
+def _rows(reader: Iterator[list[str]], name: str, lines: _TextLines, names: list[str]) -> Iterator[Item | Reject]:
     row = 0
     while True:
         start = lines.number + 1
@@ -89,13 +83,13 @@ def _rows(reader: Iterator[list[str]], name: str, lines: _TextLines, names: list
             fields = next(reader)
         except StopIteration:
             return
-        except streams.CORRUPT as error:
-            yield Item(name, row, start, None, None, "corrupt_gzip", _corrupt(error))
+        except files.CORRUPT as error:
+            yield Reject(name, row, start, None, "corrupt_gzip", _corrupt(error))
             return
         except _TooLongError:
-            yield Item(name, row, start, lines.offset, None, "line_too_long", _too_long())
+            yield Reject(name, row, start, lines.offset, "line_too_long", _too_long())
         except csv.Error as error:
-            yield Item(name, row, start, None, None, "bad_csv", f"not CSV: {error}; wanted one record per line")
+            yield Reject(name, row, start, None, "bad_csv", f"not CSV: {error}; wanted one record per line")
         else:
             if not fields:
                 continue
@@ -103,7 +97,7 @@ def _rows(reader: Iterator[list[str]], name: str, lines: _TextLines, names: list
                 yield Item(name, row, start, None, dict(zip(names, fields, strict=True)))
             else:
                 message = f"{len(fields)} fields; the header has {len(names)}; quote fields that hold the delimiter"
-                yield Item(name, row, start, None, None, "ragged_row", message)
+                yield Reject(name, row, start, None, "ragged_row", message)
         row += 1
 
 
@@ -124,7 +118,7 @@ def _distinct(names: list[str]) -> list[str]:
 
 
 def _too_long() -> str:
-    return f"over {streams.MAX_LINE_BYTES:,} bytes in one line; wanted one record per line"
+    return f"over {files.MAX_LINE_BYTES:,} bytes in one line; wanted one record per line"
 
 
 def _corrupt(error: Exception) -> str:

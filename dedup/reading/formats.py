@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
+import codecs
 from pathlib import Path
 from typing import NamedTuple
 
 import orjson
-
-from dedup.reading import streams
 
 ENDINGS = {
     ".jsonl": "jsonl",
@@ -36,22 +34,22 @@ def ending(name: str) -> str:
     return Path(name.lower().removesuffix(".gz")).suffix
 
 
-def detect(path: Path) -> Format:
-    """Look at the first bytes and the ending of a file.
+def detect(name: str, head: bytes, packed: bool) -> Format:
+    """Tell the format of a file.
 
-    Raises
-    ------
-    OSError
-        If it cannot be opened.
+    Parameters
+    ----------
+    name : the file's.
+    head : its first bytes, unpacked.
+    packed : whether they had to be unpacked, or could not be.
     """
-    head, packed = _head(path)
-    by_ending = ENDINGS.get(ending(path.name), "")
+    by_ending = ENDINGS.get(ending(name), "")
     if by_ending == "parquet" or (head.startswith(_PARQUET_MAGIC) and not packed):
         return Format("parquet")
-    for magic, name in _PACKED.items():
-        if head.startswith(magic) and (name != "bzip2" or head[4:10] == b"1AY&SY"):
-            return Format("", "unknown_format", f"{name} data; wanted plain or gzip files; unpack it first")
-    return _of_text(head.removeprefix(streams.BOM).lstrip(), by_ending, ending(path.name) == ".json")
+    for magic, kind in _PACKED.items():
+        if head.startswith(magic) and (kind != "bzip2" or head[4:10] == b"1AY&SY"):
+            return Format("", "unknown_format", f"{kind} data; wanted plain or gzip files; unpack it first")
+    return _of_text(head.removeprefix(codecs.BOM_UTF8).lstrip(), by_ending, ending(name) == ".json")
 
 
 def _of_text(content: bytes, by_ending: str, may_be_array: bool) -> Format:
@@ -70,16 +68,6 @@ def _of_text(content: bytes, by_ending: str, may_be_array: bool) -> Format:
         return Format("jsonl")
     endings = " ".join(ENDINGS)
     return Format("", "unknown_format", f"neither content nor name tells the format; wanted {endings}; rename the file")
-
-
-def _head(path: Path) -> tuple[bytes, bool]:
-    with path.open("rb") as file:
-        packed = file.read(2) == streams.GZIP_MAGIC
-        file.seek(0)
-        try:
-            return next(streams.unpacked(file, hashlib.sha256()), b""), packed
-        except streams.CORRUPT:
-            return b"", True
 
 
 def _is_json(line: bytes) -> bool:

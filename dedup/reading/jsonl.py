@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -9,13 +10,15 @@ from typing import Any, NoReturn
 
 import orjson
 
-from dedup.reading import streams
-from dedup.reading.records import Item
+from dedup.reading import files
+from dedup.reading.documents import Reject
+from dedup.reading.rows import Item
 
+PEEK_RECORDS = 1000
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
-def records(chunks: Iterable[bytes], name: str) -> Iterator[Item]:
+def records(chunks: Iterable[bytes], name: str) -> Iterator[Item | Reject]:
     """Yield every line that is not blank, as a value or as the reason why it has none.
 
     Parameters
@@ -25,23 +28,22 @@ def records(chunks: Iterable[bytes], name: str) -> Iterator[Item]:
     """
     row, number, offset = 0, 0, 0
     try:
-        for number, offset, line in streams.lines(chunks):
+        for number, offset, line in files.lines(chunks):
             if line is None:
-                size = f"over {streams.MAX_LINE_BYTES:,} bytes"
-                yield Item(
-                    name, row, number, offset, None, "line_too_long", f"{size} in one line; wanted one record per line"
-                )
+                size = f"over {files.MAX_LINE_BYTES:,} bytes"
+                message = f"{size} in one line; wanted one record per line"
+                yield Reject(name, row, number, offset, "line_too_long", message)
             elif not line or line.isspace():
                 continue
             else:
                 yield _parsed(name, row, number, offset, line)
             row += 1
-    except streams.CORRUPT as error:
+    except files.CORRUPT as error:
         message = f"damaged gzip data after this line ({error}); the records before it were read; fetch the file again"
-        yield Item(name, row, number, offset, None, "corrupt_gzip", message)
+        yield Reject(name, row, number, offset, "corrupt_gzip", message)
 
 
-def _parsed(name: str, row: int, number: int, offset: int, line: bytes) -> Item:
+def _parsed(name: str, row: int, number: int, offset: int, line: bytes) -> Item | Reject:
     try:
         return Item(name, row, number, offset, orjson.loads(line))
     except orjson.JSONDecodeError as error:
@@ -49,7 +51,7 @@ def _parsed(name: str, row: int, number: int, offset: int, line: bytes) -> Item:
         if value is not None:
             return Item(name, row, number, offset, value)
         message = f"not JSON: {error.msg} at character {error.pos + 1}; wanted one JSON object per line"
-        return Item(name, row, number, offset, None, "bad_json", message)
+        return Reject(name, row, number, offset, "bad_json", message)
 
 
 def _with_surrogates(line: bytes) -> Any:
@@ -64,3 +66,25 @@ def _with_surrogates(line: bytes) -> Any:
 
 def _refuse(name: str) -> NoReturn:
     raise ValueError(name)
+
+
+def peeked(items: Iterator[Item | Reject], most_bytes: int) -> tuple[list[str], Iterator[Item | Reject]]:
+    """Return the keys of the first records, in order of appearance, and all items again.
+
+    Parameters
+    ----------
+    items : as `records` yields them.
+    most_bytes : of input after which the look ahead ends, so that long records are not piled up.
+    """
+    head = []
+    keys: dict[str, None] = {}
+    start = None
+    for item in itertools.islice(items, PEEK_RECORDS):
+        head.append(item)
+        if isinstance(item, Item) and type(item.value) is dict:
+            keys.update(dict.fromkeys(item.value))
+        if item.byte_offset is not None:
+            start = item.byte_offset if start is None else start
+            if item.byte_offset - start > most_bytes:
+                break
+    return list(keys), itertools.chain(head, items)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from dedup.errors import InputError
-from dedup.reading import cells, delimited, jsonl, parquet, plain, streams
+from dedup.reading import delimited, files, jsonl, parquet, plain
+from dedup.reading.documents import CANNOT, Reject, string_array, texts
 from dedup.reading.files import printable
-from dedup.reading.records import Item
+from dedup.reading.rows import Item
 
 
 def raw_records(path: str, format: str, rows: npt.NDArray[np.int64]) -> pa.Table:
@@ -63,8 +65,8 @@ def _parquet(file: BinaryIO, rows: npt.NDArray[np.int64]) -> pa.Table:
 
 
 def _table(file: BinaryIO, format: str, path: str, rows: npt.NDArray[np.int64]) -> pa.Table:
-    chunks = streams.unpacked(file, hashlib.sha256())
-    counts = {"encoding_replaced": 0}
+    chunks = files.unpacked(file, hashlib.sha256())
+    counts: dict[str, int] = Counter()  # nobody asks
     if format == "jsonl":
         return _inferred(_wanted(jsonl.records(chunks, ""), rows))
     if format == "txt":
@@ -76,7 +78,7 @@ def _table(file: BinaryIO, format: str, path: str, rows: npt.NDArray[np.int64]) 
     return pa.table({name: pa.array([record[name] for record in records], pa.string()) for name in names})
 
 
-def _wanted(items: Iterator[Item], rows: npt.NDArray[np.int64]) -> list[dict[str, str]]:
+def _wanted(items: Iterator[Item | Reject], rows: npt.NDArray[np.int64]) -> list[dict[str, str]]:
     found: list[dict[str, str]] = []
     if not len(rows):
         return found
@@ -85,7 +87,7 @@ def _wanted(items: Iterator[Item], rows: npt.NDArray[np.int64]) -> list[dict[str
     for item in items:
         if item.source_row != sought:
             continue
-        if type(item.value) is dict:
+        if isinstance(item, Item) and type(item.value) is dict:
             found.append(item.value)
         sought = next(wanted, None)
         if sought is None:
@@ -95,6 +97,25 @@ def _wanted(items: Iterator[Item], rows: npt.NDArray[np.int64]) -> list[dict[str
 
 def _inferred(records: list[dict[str, str]]) -> pa.Table:
     names = dict.fromkeys(name for record in records for name in record)
-    arrays = [cells.inferred_array([record.get(name) for record in records]) for name in names]
+    arrays = [_inferred_array([record.get(name) for record in records]) for name in names]
     printable_names = [name.encode("utf-8", "replace").decode() for name in names]
     return pa.table(arrays, names=printable_names) if arrays else pa.table({})
+
+
+def _inferred_array(values: Sequence[Any]) -> pa.Array:
+    # Mixed values become text; so do an object without keys, which has no Parquet type, and a deep one, which overflows
+    # the readers of others.
+    if all(_is_shallow(value, 8) for value in values):
+        try:
+            return pa.array(values)
+        except CANNOT:
+            pass
+    return string_array(texts(values), pa.string())[0]
+
+
+def _is_shallow(value: Any, depth: int) -> bool:
+    if isinstance(value, dict):
+        return bool(value) and depth > 0 and all(_is_shallow(part, depth - 1) for part in value.values())
+    if isinstance(value, list):
+        return depth > 0 and all(_is_shallow(part, depth - 1) for part in value)
+    return True

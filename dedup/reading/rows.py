@@ -1,42 +1,31 @@
-"""Row-wise records (JSON Lines, CSV, text files, lists of dicts) → chunks of columns."""
+"""Records of row-wise input (JSON Lines, CSV, text files, lists of dicts) → chunks of columns."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from dedup.reading import cells, dates
-from dedup.reading.records import Chunk, Item, Reject, Run
-
-PEEK_RECORDS = 1000
-STRING_ROLES = ("title", "id", "source", "url", "lang")
+from dedup.reading import dates
+from dedup.reading.documents import STRING_ROLES, Chunk, Reject, as_text, is_missing, kept_array, string_array, texts
+from dedup.reading.source import Source
 
 
-def peeked(items: Iterator[Item], most_bytes: int) -> tuple[list[str], Iterator[Item]]:
-    """Return the keys of the first records, in order of appearance, and all items again.
+class Item(NamedTuple):
+    """One record as it was found, and where: numbered as in `Reject`."""
 
-    Parameters
-    ----------
-    items : where records are dicts.
-    most_bytes : of input after which the look ahead ends, so that long records are not piled up.
-    """
-    head = []
-    keys: dict[str, None] = {}
-    start = None
-    for item in itertools.islice(items, PEEK_RECORDS):
-        head.append(item)
-        if type(item.value) is dict:
-            keys.update(dict.fromkeys(item.value))
-        if item.byte_offset is not None:
-            start = item.byte_offset if start is None else start
-            if item.byte_offset - start > most_bytes:
-                break
-    return list(keys), itertools.chain(head, items)
+    source_file: str
+    source_row: int
+    line: int | None
+    byte_offset: int | None
+    value: Any
+
+    def reject(self, code: str, message: str) -> Reject:
+        """Return the refusal of this record."""
+        return Reject(self.source_file, self.source_row, self.line, self.byte_offset, code, message)
 
 
 @dataclass
@@ -52,37 +41,37 @@ class _Pile:
         return len(self.items) + len(self.rejects)
 
 
-def chunks(items: Iterable[Item], roles: dict[str, str], run: Run) -> Iterator[Chunk]:
+def chunks(items: Iterable[Item | Reject], roles: dict[str, str], source: Source) -> Iterator[Chunk]:
     """Yield the records as columns, some thousand at a time, and no more than are wanted.
 
     Parameters
     ----------
-    items : records as dicts, or their refusals.
+    items : records, or their refusals.
     roles : role → key.
-    run : its parameters bound a chunk.
+    source : its parameters bound a chunk.
     """
     pile = _Pile()
-    left = run.remaining()
+    left = source.remaining()
     for item in items if left != 0 else ():
         _add(pile, item, roles)
         full = left is not None and len(pile.items) >= left
-        if full or len(pile) >= run.params.batch_rows or pile.chars >= run.params.batch_chars:
-            yield _chunk(pile, roles, run.kept)
+        if full or len(pile) >= source.params.batch_rows or pile.chars >= source.params.batch_chars:
+            yield _chunk(pile, roles, source.kept)
             if full:  # before the next item is asked for: it may lie in a file that need not be opened
                 return
-            left = left - len(pile.items) if left is not None else None
+            left = source.remaining()
             pile = _Pile()
     if len(pile):
-        yield _chunk(pile, roles, run.kept)
+        yield _chunk(pile, roles, source.kept)
 
 
-def _add(pile: _Pile, item: Item, roles: dict[str, str]) -> None:
+def _add(pile: _Pile, item: Item | Reject, roles: dict[str, str]) -> None:
+    if isinstance(item, Reject):
+        pile.rejects.append(item)
+        return
     record = item.value
     text_key = roles.get("text")
     title_key = roles.get("title")
-    if item.code is not None:
-        pile.rejects.append(item.reject(item.code, item.message))
-        return
     if type(record) is not dict:
         message = f"{_kind(record)}; wanted an object with a text or a title"
         pile.rejects.append(item.reject("not_an_object", message))
@@ -100,7 +89,7 @@ def _add(pile: _Pile, item: Item, roles: dict[str, str]) -> None:
             return
     text = record.get(text_key)
     if type(text) is not str:
-        text = cells.as_text(text) or ""
+        text = as_text(text) or ""
     pile.texts.append(text)
     pile.items.append(item)
     title = record.get(title_key)
@@ -109,26 +98,27 @@ def _add(pile: _Pile, item: Item, roles: dict[str, str]) -> None:
 
 def _chunk(pile: _Pile, roles: dict[str, str], kept: dict[str, pa.Field]) -> Chunk:
     records: list[dict[str, Any]] = [item.value for item in pile.items]
-    text, surrogates = cells.string_array(list(pile.texts), pa.large_string())
-    strings = {}
-    for role in STRING_ROLES:
+
+    def cells(role: str) -> list[Any]:
         key = roles.get(role)
-        values = cells.texts([None if key is None else record.get(key) for record in records])
-        strings[role], mended = cells.string_array(values, pa.string())
+        return [None if key is None else record.get(key) for record in records]
+
+    columns = {}
+    columns["text"], surrogates = string_array(list(pile.texts), pa.large_string())
+    for role in STRING_ROLES:
+        columns[role], mended = string_array(texts(cells(role)), pa.string())
         surrogates += mended
-    date_key = roles.get("date")
-    moments = [None if date_key is None else record.get(date_key) for record in records]
+    moments = [None if is_missing(value) else value for value in cells("date")]
+    columns["date"], columns["date_unreadable"] = dates.from_values(moments)
     kept_arrays = []
     for name, target in kept.items():
-        array, mended = cells.kept_array([record.get(name) for record in records], target.type)
+        array, mended = kept_array([record.get(name) for record in records], target.type)
         kept_arrays.append(array)
         surrogates += mended
     return Chunk(
         source_file=[item.source_file for item in pile.items],
         source_row=np.fromiter((item.source_row for item in pile.items), np.int64, len(records)),
-        text=text,
-        strings=strings,
-        dates=dates.from_values([None if cells.is_missing(value) else value for value in moments]),
+        columns=columns,
         kept=kept_arrays,
         rejects=pile.rejects,
         has_ids="id" in roles,

@@ -1,9 +1,10 @@
-"""The reader: inputs in their order → batches of DOCUMENTS, with all that was refused or mended on record."""
+"""The Source: inputs in their order → batches of DOCUMENTS, with all that was refused or mended on record."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
 import pyarrow as pa
@@ -11,12 +12,35 @@ import pyarrow as pa
 from dedup.errors import InputError, TooManyRejectsError
 from dedup.params import ReadingParams
 from dedup.reading import dates, documents
-from dedup.reading.records import COUNTS, Chunk, InputFile, Reject, Run
+from dedup.reading.documents import Chunk, Reject
 from dedup.schema import DOCUMENTS
 
 WHOLE_FILE = ("bad_parquet", "unknown_format", "json_array", "json_document")
 _LEAST_ALLOWED = 10
 _SHARE_ALLOWED = 0.01
+COUNTS = (
+    "duplicate_ids",
+    "missing_ids",
+    "surrogates_replaced",
+    "suspect_dates",
+    "truncated_texts",
+    "unreadable_dates",
+    "encoding_replaced",
+)
+
+
+@dataclass
+class InputFile:
+    """One input as the manifest names it; `path` is "" and `bytes` and `sha256` are empty for data in memory."""
+
+    path: str
+    source_file: str
+    format: str
+    bytes: int = 0
+    sha256: str = ""
+    records: int = 0
+    rejected: int = 0
+    columns: dict[str, str] = field(default_factory=dict)
 
 
 class Source:
@@ -26,14 +50,16 @@ class Source:
     rejects : every record that was not accepted.
     counts : what was repaired. `missing_ids` counts records without an id where the file has an id column,
         `surrogates_replaced` cells, `encoding_replaced` lines of CSV or text files, the others records; `suspect_dates`
-        are those before 1990 or in the future, `unreadable_dates` are not among them.
+        lie before `earliest_date` or in the future, `unreadable_dates` are not among them.
     n_records : records seen: always accepted + refused.
     schema : of every batch: DOCUMENTS and then the kept columns.
     today : dates more than two days after this day are suspect.
+    params : how it is read.
+    kept : input column → field of the output.
     """
 
     def __init__(
-        self, read: Callable[[Run], Iterator[Chunk]], kept: dict[str, pa.Field], params: ReadingParams
+        self, read: Callable[[Source], Iterator[Chunk]], kept: dict[str, pa.Field], params: ReadingParams
     ) -> None:
         self.files: list[InputFile] = []
         self.rejects: list[Reject] = []
@@ -42,10 +68,15 @@ class Source:
         self.schema = pa.schema([*DOCUMENTS, *kept.values()])
         self.today: date = datetime.now(UTC).date()
         self.params = params
-        self._run = Run(params, kept, self.files, self.counts)
-        self._chunks: Iterator[Chunk] | None = read(self._run)
-        self._ids = documents.Ids()
+        self.kept = kept
+        self._accepted = 0
+        self._chunks: Iterator[Chunk] | None = read(self)
+        self._ids: dict[str, int] = {}  # every id given out → how many records asked for it
         self._by_name: dict[str, InputFile] = {}
+
+    def remaining(self) -> int | None:
+        """Return how many more records are wanted; None: all."""
+        return None if self.params.limit is None else max(0, self.params.limit - self._accepted)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield all accepted records; usable once.
@@ -61,14 +92,14 @@ class Source:
             raise ValueError("batches: called twice, wanted once; open the input again")
         chunks, self._chunks = self._chunks, None
         for chunk in chunks:
-            first_row, remaining = self._run.accepted, self._run.remaining()
+            first_row, remaining = self._accepted, self.remaining()
             if remaining is not None and len(chunk.source_row) > remaining:
                 chunk, _ = chunk.split(remaining)  # noqa: PLW2901
             self._record(chunk)
             if len(chunk.source_row):
                 yield self._batch(chunk, first_row)
         refused_files = sum(reject.code in WHOLE_FILE for reject in self.rejects)
-        if self._run.accepted == 0 and self.files and refused_files == len(self.files):
+        if self._accepted == 0 and self.files and refused_files == len(self.files):
             raise InputError(f"{self.rejects[0].source_file}: {self.rejects[0].message}")
 
     def _record(self, chunk: Chunk) -> None:
@@ -80,27 +111,40 @@ class Source:
             self._by_name[reject.source_file].rejected += 1
         self.rejects += chunk.rejects
         self.counts["surrogates_replaced"] += chunk.surrogates
-        self._run.accepted += len(chunk.source_row)
+        self._accepted += len(chunk.source_row)
         self.n_records += len(chunk.source_row) + len(chunk.rejects)
         allowed = self.params.max_rejects
         if allowed is not None and (allowed >= 1 or allowed == 0):
             check_rejects(self)
 
     def _batch(self, chunk: Chunk, first_row: int) -> pa.RecordBatch:
-        given = documents.blank_as_null(chunk.strings["id"]).to_pylist()
-        if chunk.has_ids:
-            self.counts["missing_ids"] += given.count(None)
-        made = (f"{name}#{row}" for name, row in zip(chunk.source_file, chunk.source_row.tolist(), strict=True))
-        ids = self._ids.unique(given, made, self.counts)
         columns = documents.columns(
             chunk,
             first_row,
-            ids,
+            self._unique_ids(chunk),
             max_doc_chars=self.params.max_doc_chars,
-            latest=dates.latest(self.today),
+            believable=dates.believable(self.params.earliest_date, self.today),
             counts=self.counts,
         )
         return pa.RecordBatch.from_arrays(columns, schema=self.schema)
+
+    def _unique_ids(self, chunk: Chunk) -> list[str]:
+        # The given id, else file and row; with ~2, ~3 after one that was there, anywhere in the input.
+        given = documents.blank_as_null(chunk.columns["id"]).to_pylist()
+        if chunk.has_ids:
+            self.counts["missing_ids"] += given.count(None)
+        made = []
+        for own, name, row in zip(given, chunk.source_file, chunk.source_row.tolist(), strict=True):
+            wanted = fresh = own if own is not None else f"{name}#{row}"
+            if wanted in self._ids:
+                self.counts["duplicate_ids"] += 1
+                n = self._ids[wanted] + 1
+                while (fresh := f"{wanted}~{n}") in self._ids:
+                    n += 1
+                self._ids[wanted] = n
+            self._ids[fresh] = 1
+            made.append(fresh)
+        return made
 
 
 def check_rejects(source: Source) -> None:

@@ -1,0 +1,216 @@
+"""What the passes found, and what is made of it: the tables and the manifest of a run."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+import pyarrow as pa
+
+import dedup
+from dedup import duplicates, reading, schema, stories, tables, text
+from dedup.kernels.cosine import pair_cosines
+from dedup.params import Params
+from dedup.run import Result
+from dedup.tables import Grouping
+
+_Int = npt.NDArray[np.int64]
+_Float = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What is kept of the input, by position."""
+
+    documents: pa.Table  # schema.DOCUMENTS without text (unless wanted), excerpt, content_key, kept columns
+    sketches: pa.Table  # schema.sketches
+    terms: pa.Table  # schema.TERMS
+    source: reading.Source
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Pass 1: units (documents that no rule tells apart), their verified pairs, and the groups."""
+
+    unit: _Int  # [n] index into units
+    first: _Int  # [u] position of each unit's first document
+    units: pa.Table  # schema.sketches, one row per unit
+    verified: pa.Table  # schema.VERIFIED over units
+    group: _Int  # [n] dense
+    contained: npt.NDArray[np.bool_]  # [n]
+    representative: _Int  # [k] position, by group
+    reason: npt.NDArray[Any]  # [k]
+
+
+@dataclass(frozen=True)
+class Stories:
+    """Pass 2, over the representatives in the order of their position."""
+
+    positions: _Int  # [k] of the representatives
+    rank: _Int  # [k] place of each group's representative among them
+    vectors: stories.Vectors
+    links: pa.Table  # schema.LINKS
+    label: _Int  # [k] dense
+
+
+def build_result(corpus: Corpus, copies: Copies, found: Stories, chosen: tuple[Grouping, Grouping]) -> Result:
+    """Measure every document against its canonical one and fill the tables."""
+    by_group, by_story = chosen
+    representative = by_group.chosen[by_group.label]
+    jaccard, containment = duplicates.overlap(copies.units, copies.unit, copies.unit[representative])
+    same_text = corpus.sketches["digest"].take(pa.array(representative))
+    exact = (schema.matrix(corpus.sketches["digest"]) == schema.matrix(same_text)).all(axis=1)
+    position = np.arange(len(exact))
+    alone = representative == position
+    jaccard[exact], containment[exact] = 1.0, 1.0
+    home = found.rank[copies.group]
+    away = home[by_story.chosen][by_story.label]
+    cosine = pair_cosines(*found.vectors[:3], home, away)
+    cosine[home == away] = 1.0
+    contained = (containment > jaccard) & (jaccard < 0.5)
+    relation = np.select(
+        [
+            alone & (by_story.chosen[by_story.label] == position),
+            alone,
+            exact,
+            copies.contained | contained,
+        ],
+        ["canonical", "same_story", "exact", "contained"],
+        "near",
+    ).astype(object)
+    relation[np.bincount(by_story.label)[by_story.label] == 1] = "unique"
+    overlap = np.where(relation == "contained", containment, jaccard)
+    similarity = np.where(home == away, overlap, cosine)
+    nothing = np.where(alone, np.nan, 0.0)
+    similar = {
+        "similarity": similarity,
+        "jaccard": jaccard + nothing,
+        "containment": containment + nothing,
+        "cosine": np.where(home == away, np.nan, cosine),
+    }
+    documents = tables.documents_table(corpus.documents, by_group, by_story, similar, relation)
+    group_rows = tables.groups_table(
+        corpus.documents, by_group, by_story.id[by_story.label], jaccard, np.maximum(jaccard, containment)
+    )
+    clusters = tables.clusters_table(
+        corpus.documents, by_group, by_story, similarity, cohesion(found), name_stories(corpus, found)
+    )
+    pairs = tables.pairs_table(
+        corpus.documents,
+        [duplicate_pairs(copies), tables.story_pairs(found.links, found.label, found.positions)],
+    )
+    rejects = [asdict(reject) for reject in corpus.source.rejects]
+    return Result(documents, group_rows, clusters, pairs, rejects, {})
+
+
+def duplicate_pairs(copies: Copies) -> pa.Table:
+    """Return pass 1's evidence: every verified pair, and each exact copy with the first of its kind."""
+    verified = copies.verified
+    left, right = (copies.first[verified[side].to_numpy()] for side in ("left", "right"))
+    accepted = verified["accepted"].to_numpy(zero_copy_only=False)
+    together = copies.group[left] == copies.group[right]
+    reason = verified["reason"].to_numpy(zero_copy_only=False)
+    reason = np.where(accepted & ~together, "better held by another group", reason)
+    copy = np.flatnonzero(copies.first[copies.unit] != np.arange(len(copies.unit)))
+    ones = np.ones(len(copy))
+    return pa.concat_tables(
+        [
+            tables.evidence(
+                left,
+                right,
+                level="duplicate",
+                kind=verified["kind"].to_numpy(zero_copy_only=False),
+                jaccard=verified["jaccard"].to_numpy(),
+                containment=verified["containment"].to_numpy(),
+                accepted=accepted & together,
+                reason=reason,
+            ),
+            tables.evidence(
+                copies.first[copies.unit[copy]],
+                copy,
+                level="duplicate",
+                kind="exact",
+                jaccard=ones,
+                containment=ones,
+                accepted=True,
+                reason="same text",
+            ),
+        ]
+    )
+
+
+def mean_score(n: int, left: _Int, right: _Int, score: _Float) -> _Float:
+    """Return the mean score of each position over its pairs, 0 where it has none."""
+    ends = np.concatenate((left, right))
+    total = np.bincount(ends, np.tile(score, 2), minlength=n)
+    return total / np.maximum(np.bincount(ends, minlength=n), 1)
+
+
+def cohesion(found: Stories) -> _Float:
+    """Return the mean score over all pairs of groups of each story; NaN for a single group."""
+    left, right = found.links["left"].to_numpy(), found.links["right"].to_numpy()
+    inside = found.label[left] == found.label[right]
+    size = np.bincount(found.label)
+    total = np.bincount(found.label[left[inside]], found.links["score"].to_numpy()[inside], minlength=len(size))
+    return np.where(size > 1, total / np.maximum(size * (size - 1) / 2, 1), np.nan)
+
+
+def name_stories(corpus: Corpus, found: Stories) -> list[str]:
+    """Name each story of two or more groups by its heaviest terms, as spelt in its titles and excerpts."""
+    many = np.bincount(found.label)[found.label] > 1
+    shown = corpus.documents.take(pa.array(found.positions[many]))
+    words = text.spellings(pa.chunked_array([*shown["title"].chunks, *shown["excerpt"].chunks], pa.string()))
+    dense = np.where(many, found.label, -1)
+    named = stories.top_terms(found.vectors, dense, words)
+    return named + [""] * (int(found.label.max(initial=-1)) + 1 - len(named))
+
+
+def manifest(corpus: Corpus, result: Result, params: Params, seconds: dict[str, float]) -> dict[str, Any]:
+    """Describe the run: inputs, settings, counts and seconds. The run id hangs on inputs, settings and version only."""
+    inputs = [asdict(file) for file in corpus.source.files]
+    paths = [Path(file["path"]) for file in inputs if file["path"]]
+    settings = params.results()
+    identity = [
+        dedup.__version__,
+        settings,
+        [[file["source_file"], file["sha256"], file["records"]] for file in inputs],
+    ]
+    documents = result.documents
+    group_size, story_size = result.groups["duplicate_size"].to_numpy(), result.clusters["story_size"].to_numpy()
+    n_groups = result.clusters["n_groups"].to_numpy()
+    return {
+        "format": 1,
+        "version": dedup.__version__,
+        "run_id": hashlib.sha256(orjson.dumps(identity, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16],
+        "root": str(_root(paths)),
+        "inputs": inputs,
+        "settings": settings,
+        "counts": {
+            "documents": len(documents),
+            "rejected": len(result.rejects),
+            "duplicate_groups": int((group_size > 1).sum()),
+            "duplicates": len(documents) - len(result.groups),
+            "stories": int((n_groups > 1).sum()),
+            "in_stories": int(story_size[n_groups > 1].sum()),
+            "singles": int((story_size == 1).sum()),
+            **corpus.source.counts,
+        },
+        "seconds": seconds,
+    }
+
+
+def _root(paths: list[Path]) -> str | Path:
+    return Path(*_common([path.parent.parts for path in paths])) if paths else ""
+
+
+def _common(parts: list[tuple[str, ...]]) -> tuple[str, ...]:
+    """Return the leading parts that all have."""
+    shared = 0
+    while all(len(part) > shared for part in parts) and len({part[shared] for part in parts}) == 1:
+        shared += 1
+    return parts[0][:shared]

@@ -1,0 +1,279 @@
+"""Pass 2 against a dense copy of its formulae, and what must not change it: chunks, threads, the order of rows."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from math import exp, log, sqrt
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import dedup
+from dedup import reading, schema, stories, text
+from dedup.engines.local import LocalEngine
+from dedup.params import ReadingParams, StoryParams
+
+SEEDS = Path(__file__).parents[1] / "seeds" / "articles.jsonl"
+PARAMS = StoryParams()
+NOTICE = (
+    "The company said after a meeting of its board that it will pay a quarterly dividend of {} cents a share to all "
+    "holders of its common stock, as it has done without a break since it was first listed, and that {} thousand of "
+    "its own shares will be bought back before the end of the financial year."
+)
+NONE = (np.empty(0, np.int64), np.empty(0, np.int64))
+
+
+def counted(titles, bodies):
+    rows = [{"row": row, "title": t, "text": b} for row, (t, b) in enumerate(zip(titles, bodies, strict=True))]
+    batch = pa.RecordBatch.from_pylist(rows, schema.DOCUMENTS)
+    return pa.Table.from_batches([stories.count_terms(batch, text.prepare(batch), PARAMS)])
+
+
+@pytest.fixture(scope="module")
+def seeds():
+    """Counted terms, vectors and days of the seed articles; every fifth one without a date."""
+    batches = list(reading.open_source(SEEDS, ReadingParams()).batches())
+    terms = pa.Table.from_batches([stories.count_terms(b, text.prepare(b), PARAMS) for b in batches])
+    days = pa.Table.from_batches(batches)["published_at"].cast(pa.int64()).to_numpy() / 8.64e10
+    days = np.where(np.arange(len(days)) % 5 == 0, np.nan, days)
+    return terms, stories.vectors(terms, stories.background()), days
+
+
+def links(rows, days, refused=NONE, params=PARAMS, each=map):
+    return stories.similar_pairs(rows, days, refused, params, each)
+
+
+def matrix(rows):
+    dense = np.zeros((len(rows.indptr) - 1, len(rows.terms)))
+    dense[np.repeat(np.arange(len(dense)), np.diff(rows.indptr)), rows.indices] = rows.data
+    return dense
+
+
+def take(rows, order):
+    """Return the vectors in another order."""
+    parts = [np.arange(rows.indptr[d], rows.indptr[d + 1]) for d in order]
+    places = np.concatenate(parts)
+    indptr = np.concatenate(([0], np.cumsum([len(part) for part in parts])))
+    return stories.Vectors(indptr, rows.indices[places], rows.data[places], rows.terms)
+
+
+def best(values, count):
+    return np.sort(values, axis=1)[:, ::-1][:, :count]
+
+
+def dense_scores(rows, days, refused, params):
+    """The formulae of `similar_pairs` on whole matrices: plain cosines, and scores where there is a link."""
+    x = matrix(rows)
+    n = len(x)
+    terms = (x > 0).sum(axis=1)
+    shares = params.crowding * terms / (terms + params.crowd_length)
+    apart = np.nan_to_num(np.abs(days[:, None] - days[None, :]), nan=0.0)
+    faded = params.decay_floor + (1 - params.decay_floor) * np.exp(-apart / params.time_scale)
+
+    cosines = x @ x.T
+    np.fill_diagonal(cosines, 0.0)
+    cosines[refused], cosines[refused[::-1]] = 0.0, 0.0
+    near = np.where(cosines >= params.pair_floor, cosines, 0.0)
+    tolls = shares * best(near, params.crowd_neighbours).sum(axis=1) / params.crowd_neighbours
+    survive = (near > 0) & (2 * near >= tolls[:, None] + tolls[None, :])
+
+    mixed = x.copy()
+    for i in range(n):
+        for j in np.argsort(-(near * faded)[i], kind="stable")[: params.feedback_neighbours]:
+            mixed[i] += params.feedback * (near * faded)[i, j] * x[j]
+    mixed /= np.maximum(np.linalg.norm(mixed, axis=1, keepdims=True), 1e-300)
+    similar = np.where(survive, mixed @ mixed.T, 0.0)
+    crowd = best(similar, params.crowd_neighbours).sum(axis=1) / params.crowd_neighbours
+    tolls = shares * np.maximum(crowd, params.crowd_floor)
+    score = (similar - (tolls[:, None] + tolls[None, :]) / 2) * faded
+    return cosines, np.where(survive & (score >= params.link_floor), np.minimum(score, 1.0), 0.0)
+
+
+SETTINGS = (
+    PARAMS,
+    replace(PARAMS, feedback=0.0),
+    replace(PARAMS, crowding=0.0, decay_floor=1.0),
+    replace(PARAMS, pair_floor=0.01, link_floor=0.001, crowd_neighbours=2, feedback_neighbours=1),
+    replace(PARAMS, time_scale=1.0, decay_floor=0.0, crowd_length=100.0),
+)
+
+
+@pytest.mark.parametrize("params", SETTINGS, ids=range(len(SETTINGS)))
+def test_similar_pairs_are_those_of_whole_matrices(seeds, params):
+    _, rows, days = seeds
+    refused = (np.array([0, 9], np.int64), np.array([1, 12], np.int64))
+    found = links(rows, days, refused, params)
+    left, right = found["left"].to_numpy(), found["right"].to_numpy()
+    cosines, scores = dense_scores(rows, days, refused, params)
+    assert len(left) > 50 and (right < left).all()
+    assert set(zip(left.tolist(), right.tolist(), strict=True)) == set(zip(*np.nonzero(np.tril(scores)), strict=True))
+    np.testing.assert_allclose(found["cosine"].to_numpy(), cosines[left, right], rtol=1e-9)
+    np.testing.assert_allclose(found["score"].to_numpy(), scores[left, right], rtol=1e-9)
+
+
+class TestVectors:
+    def test_weights(self):
+        """A term of the title counts twice; idf is the mean of the corpus's own and the background's."""
+        words = text.tokenise(text.comparable(pa.array(["ferry fog"]))).hashes
+        ferry, fog = words.tolist()
+        known = stories.Background(np.array([fog], np.uint64), np.array([9], np.int32), 99)
+        rows = stories.vectors(counted(["Fog", None], ["ferry the fog", "ferry"]), known)
+        heavy = {
+            ferry: (log(3 / 2) + log(100 / 1)) / 2,
+            fog: sqrt(3) * (log(3 / 1) + log(100 / 10)) / 2,
+        }
+        length = sqrt(sum(weight**2 for weight in heavy.values()))
+        found = dict(zip(rows.terms[rows.indices[:2]].tolist(), rows.data[:2].tolist(), strict=True))
+        assert found == pytest.approx({term: weight / length for term, weight in heavy.items()}, rel=1e-6)
+        assert rows.data[2:].tolist() == [1.0]
+
+    def test_unit_rows_in_term_order(self, seeds):
+        terms, rows, _ = seeds
+        assert len(rows.indptr) == terms.num_rows + 1
+        np.testing.assert_allclose(np.linalg.norm(matrix(rows), axis=1), 1.0, atol=1e-6)
+        assert (np.diff(rows.terms) > 0).all()
+
+    def test_a_document_without_terms_has_an_empty_row(self):
+        rows = stories.vectors(counted([None, None], ["", "7 of 9"]), stories.background())
+        assert rows.indptr.tolist() == [0, 0, 0]
+        assert links(rows, np.zeros(2)).num_rows == 0
+
+
+class TestDecay:
+    @pytest.mark.parametrize(
+        ("apart", "wanted"),
+        [(0.0, 1.0), (7.0, 0.5 + 0.5 * exp(-1)), (14.0, 0.5 + 0.5 * exp(-2)), (1e6, 0.5), (np.nan, 1.0)],
+    )
+    def test_values(self, apart, wanted):
+        params = StoryParams(decay_floor=0.5, time_scale=7.0)
+        ends = np.array([100.0]), np.array([100.0 + apart])
+        assert stories.decay(*ends, params) == pytest.approx(wanted)
+        assert stories.decay(*ends[::-1], params) == pytest.approx(wanted)
+
+    def test_undated_articles_do_not_fade(self, seeds):
+        _, rows, days = seeds
+        undated = links(rows, np.full(len(days), np.nan))
+        assert undated.equals(links(rows, np.zeros(len(days))))
+        faded = links(rows, np.arange(len(days)) * 50.0)
+        assert faded["score"].to_numpy().sum() < 0.7 * undated["score"].to_numpy().sum()
+
+
+class TestNothingElseMatters:
+    @pytest.mark.parametrize(("chunk", "wave"), [(1, 1), (7, 21), (64, 64), (5, 1000)])
+    @pytest.mark.parametrize("threads", [1, 3])
+    def test_chunks_and_threads(self, seeds, monkeypatch, chunk, wave, threads):
+        _, rows, days = seeds
+        before = links(rows, days)
+        monkeypatch.setattr(stories, "_CHUNK", chunk)
+        monkeypatch.setattr(stories, "_WAVE", wave)
+        with LocalEngine(threads) as engine:
+            assert links(rows, days, each=engine.map).equals(before)
+
+    def test_the_order_of_the_rows(self, seeds):
+        _, rows, days = seeds
+        order = np.random.default_rng(4).permutation(len(days))
+        there = links(rows, days)
+        back = links(take(rows, order), days[order])
+
+        def by_ends(found, names):
+            ends = np.sort([names[found["left"].to_numpy()], names[found["right"].to_numpy()]], axis=0)
+            by = np.lexsort(ends)
+            return ends[:, by], found["score"].to_numpy()[by]
+
+        ends, score = by_ends(there, np.arange(len(days)))
+        other_ends, other_score = by_ends(back, order)
+        assert (ends == other_ends).all()
+        np.testing.assert_allclose(score, other_score, rtol=1e-12)
+
+        label = stories.link(len(days), there, PARAMS)
+        other = np.empty_like(label)
+        other[order] = stories.link(len(days), back, PARAMS)
+        assert ((label[:, None] == label) == (other[:, None] == other)).all()
+
+
+class TestRefused:
+    def test_a_refused_pair_is_no_link(self, seeds):
+        _, rows, days = seeds
+        found = links(rows, days)
+        left, right = found["left"].to_numpy()[:40], found["right"].to_numpy()[:40]
+        ends = np.column_stack((left, right)).tolist()
+        for refused in ((left.copy(), right.copy()), (right.copy(), left.copy())):
+            again = links(rows, days, refused)
+            assert not any(pair in ends for pair in np.column_stack((again["left"], again["right"])).tolist())
+
+    def test_notices_that_pass_1_parts_are_no_story(self):
+        """One template, two companies' figures: like wording, and nothing else in common."""
+        rows = [
+            {"id": "one", "title": "Quarterly dividend", "text": NOTICE.format(3, 14)},
+            {"id": "two", "title": "Quarterly dividend", "text": NOTICE.format(61, 80)},
+            {"id": "far", "title": "Rye loaf wins", "text": "A baker took first prize for a loaf of rye."},
+        ]
+        result = dedup.cluster(rows)
+        assert [pair["reason"] for pair in result.pairs.to_pylist()] == ["numbers differ"]
+        assert result.clusters["story_size"].to_pylist() == [1, 1, 1]
+
+    @pytest.mark.parametrize("n", [20, 150, 400])
+    def test_any_number_of_such_notices(self, n):
+        """Above 200 documents behind one key pass 1 does not look at every pair; that must not make them evidence."""
+        rows = [
+            {"id": str(i), "title": "Quarterly dividend", "text": NOTICE.format(1000 + i, 50000 + i)} for i in range(n)
+        ]
+        assert dedup.cluster(rows).clusters["story_size"].to_pylist() == [1] * n
+
+
+class TestLink:
+    def test_two_knots_and_a_thread_between_them(self):
+        strong = [(1, 0), (2, 0), (2, 1), (4, 3), (5, 3), (5, 4)]
+        pairs = [(left, right, 0.5, 0.5) for left, right in strong] + [(3, 2, 0.06, 0.05)]
+        found = stories.link(
+            7, pa.Table.from_pylist([dict(zip(schema.LINKS.names, p, strict=True)) for p in pairs]), PARAMS
+        )
+        assert found.tolist() == [0, 0, 0, 3, 3, 3, 6]
+
+    def test_a_larger_granularity_never_gives_fewer_stories(self, seeds):
+        _, rows, days = seeds
+        found = links(rows, days)
+        counts = [
+            len(set(stories.link(len(days), found, replace(PARAMS, granularity=g)).tolist())) for g in (0.05, 0.35, 2)
+        ]
+        assert counts == sorted(counts) and counts[0] < counts[-1]
+
+    def test_nothing(self):
+        assert stories.link(0, schema.LINKS.empty_table(), PARAMS).tolist() == []
+        assert stories.link(2, schema.LINKS.empty_table(), PARAMS).tolist() == [0, 1]
+
+
+def test_time_parts_one_event_from_its_repeat():
+    """The same words about a yearly event: together within a day, further apart a year later."""
+    first = "Runners filled the old bridge for the harbour marathon, and Lindqvist won the race in heavy rain."
+    second = "Lindqvist won the harbour marathon in heavy rain as runners crowded over the old bridge."
+    when = datetime(2024, 6, 1, tzinfo=UTC)
+
+    def score(apart):
+        rows = [{"id": str(i), "text": words, "date": when + i * apart} for i, words in enumerate((first, second))]
+        (pair,) = (p for p in dedup.cluster(rows).pairs.to_pylist() if p["level"] == "story")
+        return pair["cosine"], pair["score"], pair["hours_apart"]
+
+    near, far = score(timedelta(hours=6)), score(timedelta(days=365))
+    assert near[0] == far[0] and (near[2], far[2]) == (6, 8760)
+    assert far[1] < 0.6 * near[1]
+
+
+def test_top_terms():
+    rows = stories.vectors(
+        counted([None] * 4, ["ferry fog fog", "ferry rocks", "bank loan", "rye"]), stories.background()
+    )
+    words = text.spellings(pa.array(["ferry fog rocks", "bank rye"]))
+    assert stories.top_terms(rows, np.array([0, 0, 1, -1]), words) == [
+        ", ".join(sorted(("ferry", "fog", "rocks"), key=lambda w: -weight(rows, words, w, (0, 1)))),
+        "bank",
+    ]
+    assert len(stories.top_terms(rows, np.array([0, 0, 1, -1]), words, 2)[0].split(", ")) == 2
+    assert stories.top_terms(rows, np.array([0, 1, -1, -1]), {}) == ["", ""]
+    assert stories.top_terms(rows, np.full(4, -1), words) == []
+
+
+def weight(rows, words, word, members):
+    (term,) = (term for term, spelt in words.items() if spelt == word)
+    return matrix(rows)[list(members)][:, np.searchsorted(rows.terms, np.uint64(term))].sum()
