@@ -106,6 +106,7 @@ class StoryParams:
     crowd_neighbours: int = 15  # best similarities whose mean tells how crowded a neighbourhood is
     crowd_floor: float = 0.20  # least such mean: in a small batch the unrelated that would be near are not there
     crowding: float = 0.7  # share of that crowdedness taken off a similarity
+    sifting: float = 1.3  # times this correction, for plain cosines: feedback then lifts what belongs together
     crowd_length: float = 20.0  # distinct terms at which half of it is taken off: headlines have chance neighbours
     decay_floor: float = 0.4  # what is left of a similarity between dates far apart
     time_scale: float = 7.0  # days; exp(-Δt / time_scale)

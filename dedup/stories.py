@@ -128,7 +128,8 @@ def similar_pairs(rows: Vectors, days: _Float, refused: tuple[_Int, _Int], param
     n = len(rows.indptr) - 1
     terms = np.diff(rows.indptr)
     shares = params.crowding * terms / (terms + params.crowd_length)
-    left, right, plain, neighbours, weights = _crowded_pairs(rows, days, _by_row(n, *refused), shares, params, each)
+    sifted = _crowded_pairs(rows, days, _by_row(n, *refused), params.sifting * shares, params, each)
+    left, right, plain, neighbours, weights = sifted
     weights *= params.feedback
     norms = feedback.feedback_norms(rows.indptr, rows.indices, rows.data, len(rows.terms), neighbours, weights)
     bounds = np.searchsorted(left, np.arange(0, n + _CHUNK, _CHUNK))

@@ -76,7 +76,7 @@ def dense_scores(rows, days, refused, params):
     cosines[refused], cosines[refused[::-1]] = 0.0, 0.0
     near = np.where(cosines >= params.pair_floor, cosines, 0.0)
     tolls = shares * best(near, params.crowd_neighbours).sum(axis=1) / params.crowd_neighbours
-    survive = (near > 0) & (2 * near >= tolls[:, None] + tolls[None, :])
+    survive = (near > 0) & (2 * near >= params.sifting * (tolls[:, None] + tolls[None, :]))
 
     mixed = x.copy()
     for i in range(n):

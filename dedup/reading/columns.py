@@ -106,8 +106,8 @@ def kept_fields(names: Iterable[str], found: Sequence[dict[str, pa.DataType]]) -
         types = [kept_type(columns[name]) for columns in found if name in columns]
         if not types and found:
             present = list(dict.fromkeys(column for columns in found for column in columns))
-            found = f"no input has a column {name!r}; found {shown(present)}"
-            raise InputError(f"--keep-cols or --canonical: {found}; name one of these")
+            problem = f"no input has a column {name!r}; found {shown(present)}"
+            raise InputError(f"--keep-cols or --canonical: {problem}; name one of these")
         out = name
         while out in taken:
             out = f"in_{out}"
