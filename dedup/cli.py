@@ -349,7 +349,7 @@ def evaluate(
     """Score a run against gold labels."""
     from dedup import terminal
     from dedup.evaluate import evaluate as score
-    from dedup.evaluate import read_gold
+    from dedup.gold import read_gold
     from dedup.run import open_run
 
     stdout, _ = _consoles(no_color)

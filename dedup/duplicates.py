@@ -6,6 +6,7 @@ Positions are those of the sketches sorted by content key, so that nothing depen
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -63,6 +64,24 @@ def permutations(num_perm: int) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.
     generator = np.random.RandomState(1)  # datasketch's generator, bit for bit
     a = generator.randint(0, 1 << 31, num_perm, dtype=np.uint32) * np.uint32(2) + np.uint32(1)
     return a, generator.randint(0, 1 << 32, num_perm, dtype=np.uint32)
+
+
+def to_datasketch(signatures: npt.NDArray[np.uint32]) -> list[Any]:
+    """Hand signatures over to datasketch, for its indexes and stores.
+
+    Parameters
+    ----------
+    signatures : uint32[n, num_perm], such as `schema.matrix(sketches["signature"])`
+
+    Returns
+    -------
+    list of n datasketch.MinHash. They hash as these signatures do: update them with shingle hashes as integers.
+    """
+    from datasketch import MinHash  # noqa: PLC0415 - a second to import, and only for those who ask
+
+    a, b = permutations(signatures.shape[1])
+    same = {"scheme": "affine32", "permutations": np.array([a, b]), "hashfunc": lambda h: int(h) & 0xFFFFFFFF}
+    return [MinHash(hashvalues=row, **same) for row in signatures]
 
 
 def band_shape(num_perm: int, threshold: float, recall: float) -> tuple[int, int]:

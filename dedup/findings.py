@@ -182,7 +182,6 @@ def manifest(corpus: Corpus, result: Result, params: Params, seconds: dict[str, 
     ]
     documents = result.documents
     group_size, story_size = result.groups["duplicate_size"].to_numpy(), result.clusters["story_size"].to_numpy()
-    n_groups = result.clusters["n_groups"].to_numpy()
     return {
         "format": 1,
         "version": dedup.__version__,
@@ -195,8 +194,8 @@ def manifest(corpus: Corpus, result: Result, params: Params, seconds: dict[str, 
             "rejected": len(result.rejects),
             "duplicate_groups": int((group_size > 1).sum()),
             "duplicates": len(documents) - len(result.groups),
-            "stories": int((n_groups > 1).sum()),
-            "in_stories": int(story_size[n_groups > 1].sum()),
+            "stories": int((story_size > 1).sum()),
+            "in_stories": int(story_size[story_size > 1].sum()),
             "singles": int((story_size == 1).sum()),
             **corpus.source.counts,
         },

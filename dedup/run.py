@@ -6,7 +6,6 @@ manifest with the hash of every file is written last.
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 import shutil
@@ -16,10 +15,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from dedup import commit, schema
+from dedup import commit, lookup, schema
 from dedup.errors import DamagedRunError, InputError, OutputExistsError, ResourceError, SettingsError
 
 FORMAT = 1
@@ -42,7 +40,6 @@ _ORDERS = {
 }
 _OUR_KEYS = {"format", "version", "run_id", "files"}
 _KEPT = {"story": "is_canonical", "duplicate": "is_representative"}
-_MOST_COMPARED = 10_000  # ids that are compared letter by letter to guess which one was meant
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -135,23 +132,7 @@ class Result:
         InputError
             There is no such id; the message names similar ones.
         """
-        documents = self.documents
-        column = next((name for name in _ID_COLUMNS if pc.any(pc.equal(documents[name], any_id)).as_py()), None)
-        if column is None:
-            raise InputError(f"{self.path or 'run'}: no story, group or article {any_id!r}; {_similar(self, any_id)}")
-        found = documents.filter(pc.equal(documents[column], any_id)).slice(0, 1)
-        of = "story_id" if found["story_id"][0].is_valid else "duplicate_id"
-        members, groups = (_where(table, of, found[of]) for table in (documents, self.groups))
-        clusters = _where(self.clusters, "story_id", found["story_id"]).to_pylist()
-        return {
-            "story": clusters[0] if clusters else None,
-            "groups": groups.to_pylist(),
-            "documents": members.drop_columns({"text"} & set(members.column_names)).to_pylist(),
-            "links": _links(self.pairs, members["doc_id"]),
-        }
-
-
-_ID_COLUMNS = ("story_id", "duplicate_id", "doc_id")
+        return lookup.story(self, any_id)
 
 
 def kept_column(level: str) -> str:
@@ -287,31 +268,3 @@ def _write_text(file: Path, text: str) -> None:
 
 def _json(value: Any, indent: int | None = None) -> str:
     return json.dumps(value, ensure_ascii=False, indent=indent)
-
-
-def _where(table: pa.Table, column: str, values: pa.ChunkedArray) -> pa.Table:
-    return table.filter(pc.is_in(table[column], values.combine_chunks().drop_null()))
-
-
-def _links(pairs: pa.Table, members: pa.ChunkedArray) -> dict[str, Any]:
-    inside = _where(_where(pairs, "doc_id_a", members), "doc_id_b", members)
-    accepted = inside.filter(inside["accepted"])
-    story = accepted.filter(pc.equal(accepted["level"], "story"))
-    return {
-        "duplicate": accepted.num_rows - story.num_rows,
-        "story": story.num_rows,
-        "refused": inside.num_rows - accepted.num_rows,
-        "min_cosine": pc.min(story["cosine"]).as_py(),
-        "mean_cosine": pc.mean(story["cosine"]).as_py(),
-    }
-
-
-def _similar(result: Result, any_id: str) -> str:
-    """Say which ids may have been meant: those that contain this one, else those spelled like it."""
-    near: list[str] = []
-    for name in _ID_COLUMNS:
-        ids = result.documents[name].drop_null().unique()
-        near += ids.filter(pc.match_substring(ids, any_id, ignore_case=True)).slice(0, 3).to_pylist()
-        near += difflib.get_close_matches(any_id, ids.slice(0, _MOST_COMPARED).to_pylist(), 3, 0.6)
-    names = ", ".join(repr(name) for name in dict.fromkeys(near[:5]))
-    return f"similar are {names}" if names else "`dedup show RUN` lists the largest stories with their ids"

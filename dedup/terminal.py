@@ -153,10 +153,14 @@ def largest_data(result: Result, top: int) -> dict[str, Any]:
         return {"largest_stories": plain(found.slice(0, top).to_pylist())}
     found = result.groups.filter(pc.greater(result.groups["duplicate_size"], 1)).sort_by(_SIZE["duplicate"])
     groups = found.slice(0, top).to_pylist()
-    ids = [group["representative_doc_id"] for group in groups]
-    place = pc.index_in(pc.cast(ids, "string"), result.documents["doc_id"]) if ids else []
-    titles = result.documents["title"].take(place).to_pylist() if ids else []
+    titles = _of_documents(result, "title", [group["representative_doc_id"] for group in groups])
     return {"largest_groups": plain([{**group, "title": title} for group, title in zip(groups, titles, strict=True)])}
+
+
+def _of_documents(result: Result, column: str, ids: list[str]) -> list[Any]:
+    """Return a column of the documents with these ids, in their order."""
+    place = pc.index_in(pc.cast(ids, "string"), result.documents["doc_id"]) if ids else []
+    return list(result.documents[column].take(place).to_pylist()) if ids else []
 
 
 _NUMBERS = {"size", "texts", "outlets"}
@@ -176,13 +180,15 @@ def largest(to: Console, result: Result, top: int, ids: bool = True) -> None:
         _line(to, f"no {what}: every article stands alone")
         return
     _line(to, f"largest {what}", "bold")
+    who = [row["canonical_doc_id" if level == "story" else "representative_doc_id"] for row in rows]
+    excerpts = _of_documents(result, "excerpt", who)
     columns = {
         "id": [row[f"{level}_id"] for row in rows] if ids else [],
         "size": [f"{row[f'{level}_size']:,}" for row in rows],
         "texts": [f"{row['n_groups']:,}" for row in rows] if level == "story" else [],
         "outlets": [f"{row['n_sources']:,}" for row in rows],
         "dates": [_span(row["first_published_at"], row["last_published_at"]) for row in rows],
-        "title": [row["title"] or "(no title)" for row in rows],
+        "title": [row["title"] or excerpt or "(no title)" for row, excerpt in zip(rows, excerpts, strict=True)],
     }
     _table(to, {name: cells for name, cells in columns.items() if cells})
 
@@ -222,7 +228,7 @@ def story(to: Console, found: dict[str, Any], top: int, asked: str) -> None:
     counts = [(len(documents), "article"), (len(groups), "text"), (of["n_sources"], "outlet")]
     sizes = ", ".join(f"{n:,} {_plural(n, what)}" for n, what in counts)
     title = next((document["title"] for document in documents if document["is_canonical"]), None)
-    to.print(Text(clean(title or documents[0]["title"] or "(no title)"), "bold"))
+    to.print(Text(clean(title or documents[0]["title"] or documents[0]["excerpt"] or "(no title)"), "bold"))
     head = f"{documents[0]['story_id'] or documents[0]['duplicate_id']}: {sizes}"
     span = _span(of["first_published_at"], of["last_published_at"])
     _line(to, f"{head}, {span}" if span else head)

@@ -91,7 +91,6 @@ class Comparable(NamedTuple):
     title: pa.LargeStringArray
     body_tokens: Tokens
     title_tokens: Tokens
-    text_missing: npt.NDArray[np.bool_]  # [n], where the body is the title
 
 
 def prepare(documents: pa.RecordBatch) -> Comparable:
@@ -103,9 +102,8 @@ def prepare(documents: pa.RecordBatch) -> Comparable:
     """
     title = comparable(documents["title"])
     body = comparable(documents["text"])
-    missing = pc.equal(body, "")
-    body = pc.if_else(missing, title, body)
-    return Comparable(body, title, tokenise(body), tokenise(title), missing.to_numpy(zero_copy_only=False))
+    body = pc.if_else(pc.equal(body, ""), title, body)
+    return Comparable(body, title, tokenise(body), tokenise(title))
 
 
 def comparable(column: pa.Array) -> pa.LargeStringArray:

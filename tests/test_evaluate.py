@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
 
 from dedup.errors import InputError
-from dedup.evaluate import PairScores, Scores, ari, bcubed, evaluate, pair_scores, pairwise, read_gold
+from dedup.evaluate import PairScores, Scores, ari, bcubed, evaluate, pair_scores, pairwise
+from dedup.gold import read_gold
 
 LABELS = st.lists(st.tuples(st.sampled_from("abcd"), st.integers(0, 3)), min_size=1, max_size=14)
 

@@ -31,9 +31,10 @@ LAYERS = (
         "run",
         "explain",
         "evaluate",
+        "gold",
         "report",
     },
-    {"kernels", "commit", "data"},
+    {"kernels", "commit", "lookup", "data"},
     {"schema", "params"},
     {"errors", "__init__"},  # __init__ holds the version; what it gives out is loaded on first use
 )

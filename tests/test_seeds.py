@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 import dedup
-from dedup.evaluate import evaluate, read_gold
+from dedup.evaluate import evaluate
+from dedup.gold import read_gold
 
 SEEDS = Path(__file__).parents[1] / "seeds"
 ARTICLES = SEEDS / "articles.jsonl"

@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import dedup
-from dedup.evaluate import bcubed, evaluate, read_gold
+from dedup.evaluate import bcubed, evaluate
+from dedup.gold import read_gold
 
 SHARED = Path(__file__).parents[2] / "shared"
 DATA = Path(os.environ.get("DEDUP_DATA", SHARED / "data"))

@@ -237,11 +237,12 @@ def test_documents_are_sorted_by_story_group_and_rank(result, rows):
 
 def test_counts_of_the_manifest(result, rows):
     counts = result.manifest["counts"]
-    stories = [len({row["duplicate_id"] for row in members}) for members in by(rows, "story_id").values()]
+    stories = [len(members) for members in by(rows, "story_id").values()]
     copies = Counter(row["duplicate_id"] for row in rows)
     assert counts["duplicate_groups"] == sum(n > 1 for n in copies.values())
     assert counts["duplicates"] == len(rows) - len(copies)
     assert counts["stories"] == sum(n > 1 for n in stories)
+    assert counts["in_stories"] == sum(n for n in stories if n > 1)
     assert counts["singles"] == sum(row["story_size"] == 1 for row in rows)
     assert counts["rejected"] == 0
 

@@ -93,7 +93,6 @@ def test_a_title_stands_in_for_a_missing_text():
     prepared = text.prepare(documents(["Fog", "Fog", None, None], [" \n", "Rain", "Rain", ""]))
     assert prepared.body.to_pylist() == ["fog", "rain", "rain", ""]
     assert prepared.title.to_pylist() == ["fog", "fog", "", ""]
-    assert prepared.text_missing.tolist() == [True, False, False, True]
 
 
 def test_stop_words_are_no_terms():
