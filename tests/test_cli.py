@@ -27,8 +27,6 @@ from dedup.run import open_run
 
 SEEDS = Path(__file__).parents[1] / "seeds"
 ARTICLES = str(SEEDS / "articles.jsonl")
-PIPELINE = Path(__file__).parents[1] / "dedup" / "pipeline.py"
-needs_pipeline = pytest.mark.skipif(not PIPELINE.exists(), reason="dedup/pipeline.py is not there yet")
 ESCAPE = "\x1b"
 
 
@@ -440,7 +438,6 @@ def test_clean(text, expected):
     assert terminal.clean(text) == expected
 
 
-@needs_pipeline
 class TestCluster:
     """Real runs over the seed articles."""
 
