@@ -19,6 +19,8 @@ from dedup.text import Comparable
 
 _Int = npt.NDArray[np.int64]
 
+OTHER_FACTS = ("numbers differ", "titles differ", "dates differ")  # reasons that speak against one story too
+
 
 def sketch(documents: pa.RecordBatch, text: Comparable, params: DuplicateParams) -> pa.RecordBatch:
     """Reduce each document to what pass 1 needs of it.
@@ -212,10 +214,8 @@ def templates(sketches: pa.Table, left: _Int, right: _Int, params: DuplicatePara
     share = params.template_share
     alike = (similarity >= share * params.jaccard) | (contained >= share * params.containment)
     found = np.zeros(len(left), np.bool_)
-    found[alike] = np.isin(
-        _differences(sketches, left[alike], right[alike], similarity[alike], params),
-        ("numbers differ", "titles differ", "dates differ"),
-    )
+    reason = _differences(sketches, left[alike], right[alike], similarity[alike], params)
+    found[alike] = np.isin(reason, OTHER_FACTS)
     return found
 
 

@@ -21,6 +21,7 @@ from dedup.tables import Grouping
 
 _Int = npt.NDArray[np.int64]
 _Float = npt.NDArray[np.float64]
+_Bool = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -55,57 +56,76 @@ class Stories:
     rank: _Int  # [k] place of each group's representative among them
     vectors: stories.Vectors
     links: pa.Table  # schema.LINKS
+    templates: pa.Table  # schema.LINKS, refused: two fillings of one template
     label: _Int  # [k] dense
 
 
 def build_result(corpus: Corpus, copies: Copies, found: Stories, chosen: tuple[Grouping, Grouping]) -> Result:
     """Measure every document against its canonical one and fill the tables."""
     by_group, by_story = chosen
-    representative = by_group.chosen[by_group.label]
-    jaccard, containment = duplicates.overlap(copies.units, copies.unit, copies.unit[representative])
-    same_text = corpus.sketches["digest"].take(pa.array(representative))
-    exact = (schema.matrix(corpus.sketches["digest"]) == schema.matrix(same_text)).all(axis=1)
-    position = np.arange(len(exact))
-    alone = representative == position
-    jaccard[exact], containment[exact] = 1.0, 1.0
-    home = found.rank[copies.group]
-    away = home[by_story.chosen][by_story.label]
-    cosine = pair_cosines(*found.vectors[:3], home, away)
-    cosine[home == away] = 1.0
-    contained = (containment > jaccard) & (jaccard < 0.5)
-    relation = np.select(
-        [
-            alone & (by_story.chosen[by_story.label] == position),
-            alone,
-            exact,
-            copies.contained | contained,
-        ],
-        ["canonical", "same_story", "exact", "contained"],
-        "near",
-    ).astype(object)
-    relation[np.bincount(by_story.label)[by_story.label] == 1] = "unique"
-    overlap = np.where(relation == "contained", containment, jaccard)
-    similarity = np.where(home == away, overlap, cosine)
-    nothing = np.where(alone, np.nan, 0.0)
-    similar = {
-        "similarity": similarity,
-        "jaccard": jaccard + nothing,
-        "containment": containment + nothing,
-        "cosine": np.where(home == away, np.nan, cosine),
-    }
-    documents = tables.documents_table(corpus.documents, by_group, by_story, similar, relation)
-    group_rows = tables.groups_table(
-        corpus.documents, by_group, by_story.id[by_story.label], jaccard, np.maximum(jaccard, containment)
+    digest = schema.matrix(corpus.sketches["digest"])
+    exact = (digest == digest[by_group.chosen[by_group.label]]).all(axis=1)
+    scores = similarities(copies, found, chosen, exact)
+    relation = relations(copies, chosen, exact, scores)
+    contained = relation == "contained"
+    in_group = np.where(contained, scores["containment"], scores["jaccard"])
+    same_group = np.isnan(scores["cosine"])
+    similarity = np.where(same_group, np.where(np.isnan(in_group), 1.0, in_group), scores["cosine"])
+    documents = tables.documents_table(
+        corpus.documents, by_group, by_story, {"similarity": similarity, **scores}, relation
     )
+    overlap = np.fmax(scores["jaccard"], scores["containment"])
+    story_id = by_story.id[by_story.label]
+    group_rows = tables.groups_table(corpus.documents, by_group, story_id, scores["jaccard"], overlap)
     clusters = tables.clusters_table(
         corpus.documents, by_group, by_story, similarity, cohesion(found), name_stories(corpus, found)
     )
-    pairs = tables.pairs_table(
-        corpus.documents,
-        [duplicate_pairs(copies), tables.story_pairs(found.links, found.label, found.positions)],
-    )
+    links = tables.story_pairs(found.links, found.templates, found.label, found.positions)
+    pairs = tables.pairs_table(corpus.documents, [duplicate_pairs(copies), links])
     rejects = [asdict(reject) for reject in corpus.source.rejects]
     return Result(documents, group_rows, clusters, pairs, rejects, {})
+
+
+def similarities(copies: Copies, found: Stories, chosen: tuple[Grouping, Grouping], exact: _Bool) -> dict[str, _Float]:
+    """Measure each document: Jaccard and containment with its representative, cosine of that with the canonical one.
+
+    Parameters
+    ----------
+    exact : bool[n], whether a text equals its representative's; without a token the two have no shingles to share.
+
+    Returns
+    -------
+    jaccard, containment, cosine : float64[n]; NaN for the representative itself, and for the canonical article's group.
+    """
+    by_group, by_story = chosen
+    representative = by_group.chosen[by_group.label]
+    jaccard, containment = duplicates.overlap(copies.units, copies.unit, copies.unit[representative])
+    itself = representative == np.arange(len(representative))
+    home = found.rank[copies.group]
+    away = home[by_story.chosen][by_story.label]
+    return {
+        "jaccard": np.where(itself, np.nan, np.where(exact, 1.0, jaccard)),
+        "containment": np.where(itself, np.nan, np.where(exact, 1.0, containment)),
+        "cosine": np.where(home == away, np.nan, pair_cosines(*found.vectors[:3], home, away)),
+    }
+
+
+def relations(
+    copies: Copies, chosen: tuple[Grouping, Grouping], exact: _Bool, scores: dict[str, _Float]
+) -> npt.NDArray[Any]:
+    """Name what each document is to the one that stands for it, str[n]."""
+    by_group, by_story = chosen
+    position = np.arange(len(copies.unit))
+    jaccard, containment = scores["jaccard"], scores["containment"]
+    holds = (containment > jaccard) & (jaccard < 0.5)
+    cases = {
+        "unique": np.bincount(by_story.label)[by_story.label] == 1,
+        "canonical": by_story.chosen[by_story.label] == position,
+        "same_story": by_group.chosen[by_group.label] == position,
+        "exact": exact,
+        "contained": copies.contained | holds,
+    }
+    return np.select(list(cases.values()), list(cases), "near").astype(object)
 
 
 def duplicate_pairs(copies: Copies) -> pa.Table:

@@ -151,33 +151,36 @@ def find_stories(corpus: Corpus, copies: Copies, params: Params, engine: LocalEn
     positions = copies.representative[order]
     with clock.stage("vectors"):
         vectors = stories.vectors(corpus.terms.take(pa.array(positions)), stories.background())
-    links = schema.LINKS.empty_table()
+    links = templates = schema.LINKS.empty_table()
     label = np.arange(k)
     if params.level == "story":
         with clock.stage("similar pairs"):
             days = stories.telling_days(corpus.sketches["hours"].to_numpy()[positions])
             refused = refused_pairs(copies, rank)
             links = stories.similar_pairs(vectors, days, refused, params.stories, engine.map)
-            links = drop_templates(links, copies, positions, params)
+            links, templates = part_templates(links, copies, positions, params)
         with clock.stage("linkage"):
             label = np.unique(stories.link(k, links, params.stories), return_inverse=True)[1]
-    return Stories(positions, rank, vectors, links, label)
+    return Stories(positions, rank, vectors, links, templates, label)
 
 
 def refused_pairs(copies: Copies, rank: _Int) -> tuple[_Int, _Int]:
-    """Return the representatives of pairs of like wording that pass 1 refused: no evidence for one story either."""
-    parted = pc.and_(pc.invert(copies.verified["accepted"]), pc.not_equal(copies.verified["reason"], "wording differs"))
-    pairs = copies.verified.filter(parted)
+    """Return the representatives of pairs that pass 1 refused for other facts: no evidence for one story either."""
+    pairs = copies.verified.filter(pc.is_in(copies.verified["reason"], pa.array(duplicates.OTHER_FACTS)))
     left, right = (rank[copies.group[copies.first[pairs[side].to_numpy()]]] for side in ("left", "right"))
     both = np.unique(np.column_stack((np.minimum(left, right), np.maximum(left, right))), axis=0)
     both = both[both[:, 0] < both[:, 1]]
     return both[:, 0].copy(), both[:, 1].copy()
 
 
-def drop_templates(links: pa.Table, copies: Copies, positions: _Int, params: Params) -> pa.Table:
-    """Drop links between texts of one template; pass 1 sees neighbours only where a template fills a key."""
+def part_templates(links: pa.Table, copies: Copies, positions: _Int, params: Params) -> tuple[pa.Table, pa.Table]:
+    """Part the links that hold from those between two fillings of one template.
+
+    Pass 1 refuses such pairs too, but it asks for more likeness, and behind a hot key it sees neighbours only.
+    """
     left, right = (copies.unit[positions[links[side].to_numpy()]] for side in ("left", "right"))
-    return links.filter(pa.array(~duplicates.templates(copies.units, left, right, params.duplicates)))
+    template = duplicates.templates(copies.units, left, right, params.duplicates)
+    return links.filter(pa.array(~template)), links.filter(pa.array(template))
 
 
 def choose_canonicals(

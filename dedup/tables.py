@@ -216,29 +216,32 @@ def pairs_table(documents: pa.Table, parts: list[pa.Table]) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=schema.RUN_PAIRS).take(pa.array(order))
 
 
-def story_pairs(links: pa.Table, story: _Int, representatives: _Int) -> pa.Table:
+def story_pairs(links: pa.Table, templates: pa.Table, story: _Int, representatives: _Int) -> pa.Table:
     """Select the links inside stories, and each document's best ones that did not hold.
 
     Parameters
     ----------
     links : schema.LINKS over representatives
+    templates : schema.LINKS, refused for what their texts differ in
     story : int64[m], story of each representative
     representatives : int64[m], their document positions
     """
-    left, right, score = links["left"].to_numpy(), links["right"].to_numpy(), links["score"].to_numpy()
-    inside = story[left] == story[right]
-    crossing = np.where(inside, 0.0, score)
-    least = best_scores(len(story), left, right, crossing, NEAREST_REFUSED)[:, -1]
-    kept = inside | ((crossing > 0) & (crossing >= np.minimum(least[left], least[right])))
+    both = pa.concat_tables([links, templates])
+    left, right, score = (both[name].to_numpy() for name in ("left", "right", "score"))
+    template = np.arange(len(both)) >= len(links)
+    held = (story[left] == story[right]) & ~template
+    missed = np.where(held, 0.0, score)
+    least = best_scores(len(story), left, right, missed, NEAREST_REFUSED)[:, -1]
+    kept = held | ((missed > 0) & (missed >= np.minimum(least[left], least[right])))
     return evidence(
         representatives[left[kept]],
         representatives[right[kept]],
         level="story",
         kind="same_story",
-        cosine=links["cosine"].to_numpy()[kept],
+        cosine=both["cosine"].to_numpy()[kept],
         score=score[kept],
-        accepted=inside[kept],
-        reason=np.where(inside[kept], "same story", "tree cut"),
+        accepted=held[kept],
+        reason=np.select([held[kept], template[kept]], ["same story", "template"], "tree cut"),
     )
 
 
