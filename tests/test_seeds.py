@@ -52,3 +52,10 @@ def test_one_story_of_the_seeds_is_found_by_any_of_its_articles(result):
     assert {row["doc_id"] for row in story["documents"]} == {f"harbour-0{i}" for i in range(1, 7)}
     assert story["story"]["canonical_doc_id"] == "harbour-01"
     assert {"kestrel", "ferry"} & set(story["story"]["top_terms"].split(", "))
+
+
+def test_the_pairs_say_why_the_notices_are_apart(result):
+    pairs = [row for row in result.pairs.to_pylist() if row["doc_id_a"].startswith("notice-")]
+    between = [row for row in pairs if row["doc_id_b"].startswith("notice-")]
+    assert [row["level"] for row in between if row["reason"] == "template"] == ["story"]
+    assert not any(row["accepted"] for row in between)

@@ -277,3 +277,9 @@ def test_top_terms():
 def weight(rows, words, word, members):
     (term,) = (term for term, spelt in words.items() if spelt == word)
     return matrix(rows)[list(members)][:, np.searchsorted(rows.terms, np.uint64(term))].sum()
+
+
+def test_a_stamp_that_most_articles_bear_tells_nothing():
+    hours = np.array([48.0, 48.0, 48.0, 72.0, np.nan])
+    assert np.array_equal(stories.telling_days(hours), [np.nan, np.nan, np.nan, 3.0, np.nan], equal_nan=True)
+    assert stories.telling_days(hours[2:4]).tolist() == [2.0, 3.0]
