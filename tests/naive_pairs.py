@@ -1,0 +1,100 @@
+"""Twins of the kernels that find and score pairs of copies."""
+
+import math
+from collections import Counter
+from fractions import Fraction
+from functools import reduce
+from itertools import groupby
+
+from naive_text import hash_pair
+
+M32 = 2**32 - 1
+
+
+# minhash, lsh, jaccard
+
+
+def minhash(rows, a, b):
+    signatures = []
+    for row in rows:
+        hashes = [mix32(h & M32) for h in row]
+        signatures.append([min((x * h + y & M32 for h in hashes), default=M32) for x, y in zip(a, b, strict=True)])
+    return signatures
+
+
+def mix32(h):
+    h = (h ^ h >> 16) * 0x85EBCA6B & M32
+    h = (h ^ h >> 13) * 0xC2B2AE35 & M32
+    return h ^ h >> 16
+
+
+def band_keys(signatures, bands, rows):
+    return [[reduce(hash_pair, s[band * rows : (band + 1) * rows], band) for s in signatures] for band in range(bands)]
+
+
+def run_pairs(keys, members, hot, predecessors):
+    pairs = []
+    for _, group in groupby(zip(keys, members, strict=True), key=lambda posting: posting[0]):
+        run = [member for _, member in group]
+        for i, member in enumerate(run):
+            before = run[:i] if len(run) <= hot else run[max(0, i - predecessors) : i]
+            pairs += [(min(member, other), max(member, other)) for other in before]
+    return pairs
+
+
+def count_slots(values, counts):
+    found = Counter(value % len(counts) for value in values)
+    return [min(255, count + found[slot]) for slot, count in enumerate(counts)]
+
+
+def prefix_keys(rows, counts, missing):
+    chosen = []
+    for row in rows:
+        wanted = math.floor(Fraction(missing).limit_denominator(10**6) * len(row)) + 3
+        rarest = sorted(range(len(row)), key=lambda i, row=row: (counts[row[i] % len(counts)], i))
+        chosen.append([i in rarest[:wanted] for i in range(len(row))])
+    return chosen
+
+
+def postings(rows, chosen, counts):
+    marked = set()
+    for row, keys in zip(rows, chosen, strict=True):
+        marked |= {v % len(counts) for v, key in zip(row, keys, strict=True) if key and counts[v % len(counts)] > 1}
+    return [
+        (value, d, chosen[d][i])
+        for d, row in enumerate(rows)
+        for i, value in enumerate(row)
+        if value % len(counts) in marked
+    ]
+
+
+def prefix_join(keys, members, is_key, sizes, hot, predecessors):
+    holders = {}
+    for key, member in zip(keys, members, strict=True):
+        holders.setdefault(key, []).append(member)
+    chosen = {(key, member) for key, member, own in zip(keys, members, is_key, strict=True) if own}
+    pairs = set()
+    for d, size in enumerate(sizes):
+        own = {key for key, member in chosen if member == d}
+        for other in range(len(sizes)):
+            common = [key for key in own if len(holders[key]) <= hot and other in holders[key]]
+            if other != d and sizes[other] >= size and common and len(common) >= min(3, size):
+                pairs.add((min(d, other), max(d, other)))
+        for key in own:
+            if len(holders[key]) > hot:
+                at = holders[key].index(d)
+                near = holders[key][max(0, at - predecessors) : at + predecessors + 1]
+                pairs |= {(min(d, other), max(d, other)) for other in near if other != d}
+    return pairs
+
+
+def overlap(rows, left, right):
+    return [sum((Counter(rows[i]) & Counter(rows[j])).values()) for i, j in zip(left, right, strict=True)]
+
+
+def components(n, left, right):
+    label = list(range(n))
+    for i, j in zip(left, right, strict=True):
+        old, new = max(label[i], label[j]), min(label[i], label[j])
+        label = [new if x == old else x for x in label]
+    return label

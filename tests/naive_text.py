@@ -1,0 +1,170 @@
+"""Twins of the kernels that read texts and tokens; what a letter is comes from `unicodedata`, not from `dedup.text`."""
+
+import math
+import re
+import unicodedata
+from collections import Counter
+from functools import cache, reduce
+from itertools import pairwise
+
+M64 = 2**64 - 1
+IS_CHARACTER, HAS_DIGIT, HAS_TWO = 1, 2, 4
+UNSPACED = (
+    *("\u0e00\u0e7f", "\u0e80\u0eff", "\u1000\u109f", "\ua9e0\ua9ff", "\uaa60\uaa7f", "\u1780\u17ff"),  # Thai … Khmer
+    *("\u3005\u3007", "\u3040\u309f", "\u30a0\u30ff", "\u31f0\u31ff"),  # Kana
+    *("\u3400\u4dbf", "\u4e00\u9fff", "\uf900\ufaff", "\U00020000\U000323af"),  # Han
+    "\U0001aff0\U0001b16f",  # Kana supplements
+)
+
+
+# folding
+
+
+@cache
+def what(char):
+    """Return what a character is to the tokeniser."""
+    category = unicodedata.category(char)
+    if category == "Cf":
+        return "dropped"
+    if char.isspace():
+        return "space"
+    if category == "Nd":
+        return "digit"
+    if category[0] in "LMN":
+        return "unspaced" if any(first <= char <= last for first, last in UNSPACED) else "letter"
+    return "other"
+
+
+def non_ascii(texts):
+    return [not text.isascii() for text in texts]
+
+
+def fold(texts):
+    folded = []
+    for text in texts:
+        chars = []
+        for char in unicodedata.normalize("NFKC", text):
+            if what(char) == "space":
+                chars.append(" ")
+            elif what(char) == "digit":
+                chars.append(str(unicodedata.decimal(char)))
+            elif what(char) != "dropped":
+                chars.append(char.casefold())
+        folded.append(re.sub(" +", " ", "".join(chars)).strip(" "))
+    return folded
+
+
+# hashing
+
+
+def mix64(h):
+    h = (h ^ h >> 33) * 0xFF51AFD7ED558CCD & M64
+    h = (h ^ h >> 33) * 0xC4CEB9FE1A85EC53 & M64
+    return h ^ h >> 33
+
+
+def hash_bytes(data):
+    h = 0xCBF29CE484222325
+    for byte in data:
+        h = (h ^ byte) * 0x100000001B3 & M64
+    return mix64(h)
+
+
+def hash_pair(a, b):
+    return mix64(a * 0x100000001B3 + b + 0x9E3779B97F4A7C15 & M64)
+
+
+def hash_neighbours(hashes):
+    return [hash_pair(a, b) for a, b in pairwise(hashes)]
+
+
+def digest(texts):
+    digests = []
+    for text in texts:
+        high, low = 0xCBF29CE484222325, 0xC4CEB9FE1A85EC53
+        for byte in text.encode():
+            high = (high ^ byte) * 0x100000001B3 & M64
+            low = (low ^ byte) * 0xFF51AFD7ED558CCD & M64
+            low ^= low >> 33
+        digests.append([mix64(high), mix64(low)])
+    return digests
+
+
+def tokenise(texts):
+    """Give (hash, kind, first byte, byte after the last) of each token; bytes count through all texts."""
+    rows, base = [], 0
+    for text in texts:
+        row, word, at = [], "", base
+        for char in text + "\n":  # which ends the last word
+            if what(char) in ("letter", "digit"):
+                word += char
+            elif word:
+                digits = HAS_DIGIT if any(what(c) == "digit" for c in word) else 0
+                two = HAS_TWO if len(word) > 1 else 0
+                row.append((hash_bytes(word.encode()), digits + two, at - len(word.encode()), at))
+                word = ""
+            if what(char) == "unspaced":
+                row.append((hash_bytes(char.encode()), IS_CHARACTER, at, at + len(char.encode())))
+            at += len(char.encode())
+        rows.append(row)
+        base += len(text.encode())
+    return rows
+
+
+def numbers(texts):
+    figures = re.compile(r"\d+(?:[.,:/]\d+)*", re.ASCII)
+    return [sorted(hash_bytes(figure.encode()) for figure in figures.findall(text)) for text in texts]
+
+
+def shingle(tokens, words, characters):
+    rows = []
+    for row in tokens:
+        widths = [characters if kind & IS_CHARACTER else words for _, kind in row]
+        runs = [row[i : i + width] for i, width in enumerate(widths) if i + width <= len(row)]
+        if row and not runs:
+            runs = [row]
+        rows.append(sorted({reduce(hash_pair, [h for h, _ in run]) for run in runs}))
+    return rows
+
+
+def distinct(rows):
+    return [sorted(set(row)) for row in rows]
+
+
+# tfidf
+
+
+def count_terms(bodies, titles, title_weight, stop_words):
+    def terms(row):
+        for (h, kind), (successor, next_kind) in pairwise([*row, (0, 0)]):
+            if kind & next_kind & IS_CHARACTER:
+                yield hash_pair(h, successor)
+            if kind & HAS_TWO and not kind & HAS_DIGIT and h not in stop_words:
+                yield h
+
+    counted = []
+    for body, title in zip(bodies, titles, strict=True):
+        bag = Counter(terms(body))
+        for _ in range(title_weight):
+            bag.update(terms(title))
+        counted.append(sorted(bag.items()))
+    return counted
+
+
+def lookup(keys, values):
+    return [keys.index(value) if value in keys else -1 for value in values]
+
+
+def unit_rows(rows, idf):
+    """Take (column, count) of each row; give the weights."""
+    weighed = []
+    for row in rows:
+        weights = [math.sqrt(count) * idf[column] for column, count in row]
+        length = math.sqrt(add(weight * weight for weight in weights))
+        weighed.append([weight / length if length else 0.0 for weight in weights])
+    return weighed
+
+
+def add(values):
+    """Add in index order without tricks (`sum` compensates from Python 3.12 on)."""
+    return reduce(lambda a, b: a + b, values, 0.0)

@@ -1,0 +1,129 @@
+"""What the command line puts on a terminal: `dedup show`, progress, and text made safe."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from conftest import ESCAPE, make_result, run
+from rich.console import Console
+
+from dedup import terminal
+
+
+def test_show_is_safe_on_a_terminal(small_run):
+    for args in ([], ["a0-1"], ["s0000000000000001"]):
+        said = run("show", small_run, *args)
+        assert said.exit_code == 0, said.stderr
+        assert ESCAPE not in said.stdout and "\u202e" not in said.stdout
+        assert "Title" in said.stdout
+        assert max(map(len, said.stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("env", "flags", "styled"),
+    [({}, [], True), ({"NO_COLOR": "1"}, [], False), ({"TERM": "dumb"}, [], False), ({}, ["--no-color"], False)],
+)
+def test_styles_on_a_terminal_only_where_wanted(small_run, env, flags, styled):
+    import pty
+
+    ours, theirs = pty.openpty()
+    words = [sys.executable, "-m", "dedup", "show", str(small_run), *flags]
+    clear = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}
+    subprocess.run(words, stdout=theirs, check=True, env={**clear, "TERM": "xterm-256color", **env})
+    os.close(theirs)
+    said = os.read(ours, 100_000).decode()
+    os.close(ours)
+    assert "Title 0" in said and (ESCAPE in said) == styled
+
+
+def test_show_a_story(small_run):
+    text = run("show", small_run, "a0-1").stdout
+    assert "s0000000000000000: 3 articles, 2 texts, 1 outlet, 3 Mar 2025" in text
+    assert "terms: ferry, rocks" in text
+    assert "links between texts: 1 (cosine at least 0.250, mean 0.250)" in text
+    assert "links between copies: 1; pairs refused: 0" in text
+    assert re.search(r"\* +canonical +1\.000 +2025-03-03 +Wire +a0-0", text)
+    assert re.search(r"\+ +exact +0\.750 +2025-03-03 +Wire +a0-2", text)
+
+
+def test_show_as_json(small_run):
+    found = json.loads(run("show", small_run, "--json", "--top", "1").stdout)
+    assert [row["story_size"] for row in found["largest_stories"]] == [3]
+    found = json.loads(run("show", small_run, "a1-1", "--json").stdout)
+    assert [row["doc_id"] for row in found["documents"]] == ["a1-0", "a1-1"]
+    assert found["story"]["first_published_at"] == "2025-03-03T19:10:00+00:00"
+
+
+def test_show_an_unknown_id(small_run):
+    said = run("show", small_run, "a0_1")
+    assert said.exit_code == 4 and "similar are" in said.stderr and said.stdout == ""
+
+
+def test_show_only_some(small_run):
+    text = run("show", small_run, "a0-0", "--top", "1").stdout
+    assert "and 1 more; show them with --top 2" in text
+    assert "a0-1" not in text
+
+
+def test_show_a_run_without_stories(tmp_path):
+    result = make_result()
+    result.manifest["settings"]["level"] = "duplicate"
+    out = result.write(tmp_path / "OUT")
+    text = run("show", out).stdout
+    assert "largest duplicate groups" in text and "d0000000000000000" in text and "Title 0" in text
+
+
+class TestProgress:
+    def shown(self, when, is_terminal, calls, monkeypatch, moving=True):
+        import io
+
+        clock = iter(range(0, 10_000, 20))
+        monkeypatch.setattr(terminal.time, "monotonic", lambda: float(next(clock)))
+        stream = io.StringIO()
+        console = Console(file=stream, force_terminal=is_terminal, width=80, color_system=None)
+        monkeypatch.setenv("TERM", "xterm")
+        with terminal.progress(console, when, moving) as report:
+            for call in calls:
+                report(*call)
+        return stream.getvalue()
+
+    CALLS = (("read", 10, None), ("verify", 1000, 2000), ("verify", 2000, 2000))
+
+    def test_a_line_every_thirty_seconds(self, monkeypatch):
+        assert self.shown("auto", False, self.CALLS, monkeypatch) == "verify: 1,000 of 2,000\n"
+
+    def test_always_adds_the_end_of_each_stage(self, monkeypatch):
+        text = self.shown("always", False, self.CALLS, monkeypatch)
+        assert text == "verify: 1,000 of 2,000\nverify: 2,000 of 2,000\n"
+
+    def test_never(self, monkeypatch):
+        assert self.shown("never", True, self.CALLS, monkeypatch) == ""
+
+    def test_bars_on_a_terminal(self, monkeypatch):
+        monkeypatch.undo()
+        import io
+
+        stream = io.StringIO()
+        monkeypatch.setenv("TERM", "xterm")
+        with terminal.progress(Console(file=stream, force_terminal=True, width=100), "auto") as report:
+            for call in self.CALLS:
+                report(*call)
+        assert "verify" in stream.getvalue() and "2000/2000" in stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Ferry\x1b[1;31m red\x1b]0;bell\x07", "Ferry red]0;bell"),
+        ("two\nlines\tand\r\nmore", "two lines and more"),
+        ("\u202egnp.exe\u202c \u2066x\u2069", "gnp.exe x"),
+        ("\x9b31m\x7f\x00\x90x", "x"),
+        ("日本 München 👩", "日本 München 👩"),
+        ("\udc80bytes", "bytes"),
+    ],
+)
+def test_clean(text, expected):
+    assert terminal.clean(text) == expected
