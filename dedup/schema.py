@@ -1,8 +1,7 @@
 """The Arrow schema of every table that crosses a boundary, and the zero-copy views between Arrow and NumPy.
 
 `row` is an id: the place of a record in the sorted input, the same on a laptop and on a cluster. A *position* is an
-index
-into arrays held now; `positions` turns the one into the other.
+index into arrays held now.
 """
 
 from __future__ import annotations
@@ -153,23 +152,6 @@ def matrix(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[Any]:
 def matrix_array(values: npt.NDArray[Any]) -> pa.FixedSizeListArray:
     """Wrap an array [n, width] as a `fixed_size_list` column; the inverse of `matrix`."""
     return pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(values).reshape(-1)), values.shape[1])
-
-
-def positions(rows: npt.NDArray[np.int64], wanted: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Turn row ids into positions in `rows`; every wanted id must be there.
-
-    Parameters
-    ----------
-    rows : int64[n], distinct ids in any order.
-    wanted : int64[m]
-
-    Returns
-    -------
-    int64[m]
-    """
-    order = np.argsort(rows, kind="stable")
-    found: npt.NDArray[np.int64] = order[np.searchsorted(rows, wanted, sorter=order)]
-    return found
 
 
 # The tables of a run. Types that every reader takes without surprises; doubles are rounded to six decimals.
