@@ -1,8 +1,7 @@
 """Count background document frequencies: python -m benchmarks.count_background FOLDER [OUT].
 
 Reads every article that `dedup cluster FOLDER` would read, counts in how many of them each term occurs (title and
-text), and
-writes the terms that occur in at least three as hashes and counts. No text and no word is stored.
+text), and writes the terms that occur in at least three as hashes and counts. No text and no word is stored.
 """
 
 from __future__ import annotations

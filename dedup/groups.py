@@ -48,8 +48,7 @@ def _hold_together(sketches: pa.Table, left: _Int, right: _Int, params: Duplicat
     """Make groups of near copies in which every text resembles the one with the most copies.
 
     Components of the pairs chain: each is measured against its centre, the text with the most pairs. Whatever shares
-    less
-    than half the threshold with it, or is refused by it, leaves and is grouped anew with the others that left.
+    less than half the threshold with it, or is refused by it, leaves and is grouped anew with the others that left.
 
     Returns
     -------

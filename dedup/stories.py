@@ -1,8 +1,7 @@
 """Pass 2: articles that report the same story in other words, over one representative per duplicate group.
 
 Positions are those of the representatives sorted by content key. `each` is an engine's map: it runs a function over a
-stream of
-items and yields the results in order.
+stream of items and yields the results in order.
 """
 
 from __future__ import annotations
@@ -72,8 +71,7 @@ def vectors(counted: pa.Table, frequencies: Background) -> Vectors:
     """Weigh the terms of each document by √count · idf, to unit length.
 
     The idf is the mean of the corpus's own ln((1 + n) / df) and ln((1 + N) / (1 + df_background)): a batch of five
-    articles
-    has no frequencies of its own, and a common word stays common in a batch on one topic.
+    articles has no frequencies of its own, and a common word stays common in a batch on one topic.
 
     Parameters
     ----------

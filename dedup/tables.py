@@ -1,8 +1,7 @@
 """What the passes found → the four tables of a run.
 
-Everything comes in by position: documents sorted by content key, groups and stories as dense labels, representatives
-in the
-order of their position.
+Everything comes in by position: documents sorted by content key, groups and stories as dense labels, representatives in
+the order of their position.
 """
 
 from __future__ import annotations
@@ -71,8 +70,7 @@ def documents_table(
 
     Parameters
     ----------
-    documents : schema.DOCUMENTS, `excerpt`, `content_key`, then kept columns, by position; `text` only where it is
-    wanted
+    documents : schema.DOCUMENTS (`text` only where wanted), `excerpt`, `content_key`, then kept columns, by position
     similar : similarity, jaccard, containment, cosine, each float64[n], NaN for null
     relation : str[n]
 

@@ -1,9 +1,8 @@
 """Title and body → comparable text → tokens.
 
 Two texts are *the same text* when their comparable texts are equal: NFKC, case folded, format characters dropped,
-digits in
-ASCII, white space folded. A token is a run of letters, marks and digits of any script; in scripts written without
-spaces (Han, Kana, Thai, Lao, Khmer, Myanmar) every character is a token.
+digits in ASCII, white space folded. A token is a run of letters, marks and digits of any script; in scripts written
+without spaces (Han, Kana, Thai, Lao, Khmer, Myanmar) every character is a token.
 """
 
 from __future__ import annotations
@@ -43,23 +42,17 @@ _STOP_WORDS = """
 a about above across after afterwards again against ago all almost alone along already also although always am among
 amongst an and another any anyhow anyone anything anyway anywhere are around as at back be became because become becomes
 been before beforehand behind being below beside besides between beyond both but by can cannot could did do does doing
-done
-down due during each either else elsewhere enough etc even ever every everyone everything everywhere except few for
-former
-formerly from further get give go had has have having he hence her here hereafter hereby herein hers herself him
-himself his
-how however if in indeed into is it its itself just keep last latter least less made many may me meanwhile might mine
-more
-moreover most mostly much must my myself namely neither never nevertheless next no nobody none nor not nothing now
-nowhere
-of off often on once one only onto or other others otherwise our ours ourselves out over own part per perhaps please put
-rather re really same see seem seemed seeming seems several she should since so some somehow someone something sometime
-sometimes somewhere still such take than that the their theirs them themselves then thence there thereafter thereby
-therefore therein these they this those though through throughout thus to together too toward towards under until up
-upon us
-very via was we well were what whatever when whence whenever where whereas whereby wherein whereupon wherever whether
-which
-while whither who whoever whole whom whose why will with within without would yet you your yours yourself yourselves
+done down due during each either else elsewhere enough etc even ever every everyone everything everywhere except few for
+former formerly from further get give go had has have having he hence her here hereafter hereby herein hers herself him
+himself his how however if in indeed into is it its itself just keep last latter least less made many may me meanwhile
+might mine more moreover most mostly much must my myself namely neither never nevertheless next no nobody none nor not
+nothing now nowhere of off often on once one only onto or other others otherwise our ours ourselves out over own part
+per perhaps please put rather re really same see seem seemed seeming seems several she should since so some somehow
+someone something sometime sometimes somewhere still such take than that the their theirs them themselves then thence
+there thereafter thereby therefore therein these they this those though through throughout thus to together too toward
+towards under until up upon us very via was we well were what whatever when whence whenever where whereas whereby
+wherein whereupon wherever whether which while whither who whoever whole whom whose why will with within without would
+yet you your yours yourself yourselves
 """.split()  # noqa: SIM905 - a paragraph reads better than 300 quoted words
 
 
