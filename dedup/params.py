@@ -193,3 +193,25 @@ def from_settings(settings: Mapping[str, Any]) -> Params:
         stories=StoryParams(**parts["stories"]),
         **parts[""],
     )
+
+
+def from_results(settings: Mapping[str, Any]) -> Params:
+    """Build parameters from what `Params.results` gave, as a manifest holds it.
+
+    Raises
+    ------
+    SettingsError
+        A name is missing or unknown, as one of another version can be.
+    """
+    parts = {"reading": ReadingParams, "duplicates": DuplicateParams, "stories": StoryParams}
+
+    def names(given: Mapping[str, Any]) -> set[str]:
+        return set(given) | {f"{part}.{key}" for part in parts for key in given.get(part, ())}
+
+    if odd := names(settings) ^ names(Params().results()):
+        raise SettingsError(f"settings: {min(odd)!r} is of another version of dedup; run dedup cluster again")
+    made = {
+        name: part(**{key: tuple(value) if isinstance(value, list) else value for key, value in settings[name].items()})
+        for name, part in parts.items()
+    }
+    return Params(**{**settings, **made})

@@ -18,8 +18,20 @@ The files, in the order of the work:
 from __future__ import annotations
 
 from dedup.reading.documents import Reject
+from dedup.reading.files import FoundFile, printable
 from dedup.reading.opening import open_frame, open_paths, open_source
 from dedup.reading.raw import raw_records
 from dedup.reading.source import InputFile, Source, check_rejects
 
-__all__ = ["InputFile", "Reject", "Source", "check_rejects", "open_frame", "open_paths", "open_source", "raw_records"]
+__all__ = [
+    "FoundFile",
+    "InputFile",
+    "Reject",
+    "Source",
+    "check_rejects",
+    "open_frame",
+    "open_paths",
+    "open_source",
+    "printable",
+    "raw_records",
+]

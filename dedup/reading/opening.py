@@ -27,7 +27,7 @@ _WANTED = "wanted paths, a data frame (pyarrow, pandas, polars, DuckDB), or a li
 
 
 def open_source(source: Any, params: ReadingParams) -> Source:
-    """Open paths, a data frame or a list of dicts; a string is always a path.
+    """Open paths, files found before, a data frame or a list of dicts; a string is always a path.
 
     Raises
     ------
@@ -38,6 +38,8 @@ def open_source(source: Any, params: ReadingParams) -> Source:
         return open_paths([source], params)
     if isinstance(source, list | tuple) and _are_paths(source):
         return open_paths(source, params)
+    if isinstance(source, list) and source and all(isinstance(item, FoundFile) for item in source):
+        return _open_found(source, params)
     return open_frame(source, params)
 
 
@@ -53,7 +55,10 @@ def open_paths(paths: Sequence[str | Path], params: ReadingParams) -> Source:
     InputError
         If a path is missing, a folder holds nothing to read, or no file has a column of `keep_cols`.
     """
-    found = files.find(paths, params)
+    return _open_found(files.find(paths, params), params)
+
+
+def _open_found(found: Sequence[FoundFile], params: ReadingParams) -> Source:
     kept = _kept_of_files(found, params) if params.keep_cols else {}
     return Source(partial(_read_files, found), kept, params)
 
