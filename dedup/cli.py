@@ -342,6 +342,7 @@ def evaluate(
     *,
     run: Run,
     gold: Annotated[str, _option("Labels: id with story or duplicate, or id_a, id_b, label.", "FILE")],
+    sweep: Annotated[bool, typer.Option("--sweep", help="Score other thresholds: cluster the input again.")] = False,
     as_json: Json = False,
     no_color: NoColor = False,
     verbose: Verbose = False,
@@ -352,7 +353,15 @@ def evaluate(
     from dedup.gold import read_gold
     from dedup.run import open_run
 
-    stdout, _ = _consoles(no_color)
+    stdout, stderr = _consoles(no_color)
+    if sweep:
+        from dedup import charts
+        from dedup.sweep import sweep as score_along
+
+        with terminal.progress(stderr, "auto", moving=not verbose) as report:
+            curves = score_along(open_run(run), read_gold(gold), progress=report)
+        _print_json(curves) if as_json else charts.curves(stdout, curves)
+        return
     scores = score(open_run(run).documents, read_gold(gold))
     if as_json:
         _print_json(scores)

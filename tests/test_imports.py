@@ -16,8 +16,8 @@ HEAVY = {"numba", "llvmlite", "sklearn", "scipy", "pyarrow", "numpy", "pandas"}
 LAYERS = (
     {"__main__"},
     {"cli"},
-    {"terminal"},
-    {"estimator"},
+    {"terminal", "charts"},
+    {"estimator", "sweep"},
     {"pipeline", "filtering"},
     {"engines", "findings"},
     {
