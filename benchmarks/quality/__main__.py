@@ -123,9 +123,10 @@ def _explain(bench: Bench, labelled: list[sets.LabelledSet], count: int) -> None
         if s.kind == "story":
             print("\n" + errors.text(f"Wrong merges of {s.name}", errors.wrong_merges(s, bench.whole(s), count)))
             print("\n" + errors.text(f"Misses of {s.name}", errors.misses(s, bench.whole(s), count)))
+            continue
         for pairs in s.pairs:
             rows = errors.merged_templates(s, pairs, bench.whole(s), count)
-            print("\n" + errors.text(f"Different pairs of {pairs.name} in one story", rows))
+            print("\n" + errors.text(f"Template pairs of {pairs.name} in one story", rows))
 
 
 def _write(options: argparse.Namespace, found: dict[str, report.Section], targets: report.Section) -> None:

@@ -10,6 +10,7 @@ import itertools
 import textwrap
 from collections.abc import Iterable
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
@@ -38,7 +39,7 @@ def misses(labelled: LabelledSet, result: Result, count: int) -> list[Row]:
 
 
 def merged_templates(labelled: LabelledSet, pairs: Pairs, result: Result, count: int) -> list[Row]:
-    """Return pairs with label 0 that end in one story."""
+    """Return pairs labelled different that end in one story, the likest first."""
     zero = pairs.table.filter(pc.equal(pairs.table["label"], 0))
     place = {name: pc.index_in(zero[name], value_set=labelled.ids).to_numpy() for name in ("doc_id_a", "doc_id_b")}
     story = predicted(result, labelled.ids)
@@ -67,17 +68,18 @@ def text(title: str, rows: Iterable[Row]) -> str:
 
 
 def _worst(labelled: LabelledSet, result: Result, count: int, joined: _Int, parted: _Int) -> list[Row]:
-    """Find what `joined` puts together and `parted` keeps apart, the heaviest first."""
+    """Find what `joined` puts together and `parted` keeps apart, the heaviest first and equals in a fixed shuffle."""
+    ids = labelled.ids.to_pylist()
     cells: dict[int, dict[int, list[int]]] = {}
     for i, (whole, part) in enumerate(zip(joined.tolist(), parted.tolist(), strict=True)):
         cells.setdefault(whole, {}).setdefault(part, []).append(i)
     clashes = [
-        (-len(a) * len(b), a[0], b[0], a, b)
+        (-len(a) * len(b), crc32(f"{ids[a[0]]} {ids[b[0]]}".encode()), a, b)
         for parts in cells.values()
         for a, b in itertools.combinations(parts.values(), 2)
     ]
     evidence = _Evidence(labelled, result)
-    return [evidence.best(a, b, -weight) for weight, _, _, a, b in sorted(clashes)[:count]]
+    return [evidence.best(a, b, -weight) for weight, _, a, b in sorted(clashes)[:count]]
 
 
 class _Evidence:

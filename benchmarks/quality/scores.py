@@ -106,18 +106,21 @@ def bcubed(gold: _Int, found: _Int) -> dict[str, float]:
 
 
 def pairs(result: Result, labelled: Pairs) -> dict[str, Any]:
-    """Score the verdicts on labelled pairs at their level, and say how many different ones end in one story."""
+    """Score the verdicts on labelled pairs at their level."""
     a, b = labelled.table["doc_id_a"], labelled.table["doc_id_b"]
     same = _same(result, a, b, labelled.level)
     scores = asdict(evaluate.pair_scores(labelled.table["label"], same))
-    different = pc.equal(labelled.table["label"], 0).fill_null(False).to_numpy()
-    in_story = _same(result, a, b, "story")[different]
     return {
         "n": len(same) - scores["skipped"],
-        "level": labelled.level,
         **{name: scores[name] for name in ("precision", "recall", "f1", "tp", "fp", "fn")},
-        "different_in_one_story": float(in_story.mean()) if len(in_story) else 0.0,
     }
+
+
+def templates_in_one_story(result: Result, table: pa.Table) -> dict[str, Any]:
+    """Tell which share of the pairs labelled different end in one story."""
+    alike = table.filter(pc.equal(table["label"], 0))
+    together = _same(result, alike["doc_id_a"], alike["doc_id_b"], "story")
+    return {"templates": len(alike), "in_one_story": float(together.mean()) if len(alike) else 0.0}
 
 
 def mixed_languages(result: Result) -> int:
