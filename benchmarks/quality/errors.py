@@ -56,7 +56,8 @@ def text(title: str, rows: Iterable[Row]) -> str:
     lines = [title]
     for number, row in enumerate(rows, 1):
         scores = "  ".join(f"{name} {row[name]:.3f}" for name in ("cosine", "score") if row[name] is not None)
-        lines.append(f"{number:3}. {row['pairs']:,} pairs  {row['reason']}  {scores}".rstrip())
+        weight = f"{row['pairs']:,} pairs  " if row["pairs"] > 1 else ""
+        lines.append(f"{number:3}. {weight}{row['reason']}  {scores}".rstrip())
         for side in ("a", "b"):
             at = row[f"date_{side}"] or "no date"
             sizes = f"gold {row[f'gold_{side}']}, found {row[f'found_{side}']}"

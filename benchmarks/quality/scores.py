@@ -49,9 +49,9 @@ def _assignment(text: str) -> tuple[str, Any]:
     if not sign:
         raise SettingsError(f"--set {text}: got no value, wanted name=value")
     try:
-        return name.strip(), orjson.loads(value.removeprefix("+") if not value.startswith(".") else f"0{value}")
+        return name.strip(), orjson.loads(f"0{value}" if value.startswith(".") else value)
     except orjson.JSONDecodeError:
-        return name.strip(), value
+        return name.strip(), value  # a word
 
 
 class Bench:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -139,13 +140,13 @@ def _timelines(bench: Bench, labelled: _Sets) -> dict[str, pa.Table]:
 
 
 def bulk(bench: Bench, labelled: _Sets, folder: Path) -> list[Row]:
-    """Score the story sets inside unlabelled articles; `share`: of articles in a story with an unlabelled one."""
+    """Score the story sets inside unlabelled articles; `with_others`: share in a story with one."""
     articles = sets.sample_bulk(folder, BULK_ARTICLES, bench.random("bulk"))
     inside = sets.pick(labelled, "fnc", "ecb", "g5w", "allsides")
     start = perf_counter()
     table = pa.concat_tables([*(s.documents for s in inside), articles])
     result = bench.run(table)
-    ends = np.cumsum([len(s.ids) for s in inside])
+    ends = list(accumulate(len(s.ids) for s in inside))
     gold = np.concatenate([s.stories + 1_000_000 * place for place, s in enumerate(inside)])
     found = predicted(result, table["id"])
     strange = np.isin(found, found[ends[-1] :])
@@ -156,12 +157,12 @@ def bulk(bench: Bench, labelled: _Sets, folder: Path) -> list[Row]:
             "set": name,
             "n": part.stop - part.start,
             **scores.bcubed(gold[part], found[part]),
-            "share": float(strange[part].mean()),
+            "with_others": float(strange[part].mean()),
         }
         for name, part in parts.items()
     ]
     joined = float((np.bincount(found)[found[ends[-1] :]] > 1).mean())
-    others = {"set": "others that are in a story", "n": len(articles), "share": joined}
+    others = {"set": "others that are in a story", "n": len(articles), "with_others": joined}
     return [*rows[:-1], {**rows[-1], **_since(start)}, others]
 
 

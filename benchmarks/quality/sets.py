@@ -130,6 +130,9 @@ def _from_articles(path: Path) -> list[LabelledSet]:
     gold = read_gold(path / GOLD_FILE)
     place = pc.index_in(table["id"], value_set=gold["doc_id"])
     labels = {level: gold[level].take(place) for level in ("story", "duplicate")}
+    if labels["story"].null_count:
+        missing = table["id"].filter(labels["story"].is_null())[0].as_py()
+        raise SystemExit(f"{path / GOLD_FILE}: no story for article {missing!r}; wanted one for each article")
     documents = _cast(table.append_column("story_id", labels["story"]))
     duplicates = None if labels["duplicate"].null_count else labels["duplicate"].combine_chunks()
     return [LabelledSet(path.resolve().name, documents, _kind(documents), (), duplicates)]

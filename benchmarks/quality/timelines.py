@@ -100,6 +100,6 @@ def _moved(table: pa.Table, start: int) -> pa.Table:
     """Move each story by whole years to begin in the year after `start`."""
     values, known = dates(table)
     story = codes(table["story_id"])
-    first = np.full(story.max() + 1, np.iinfo(np.int64).max)
+    first = np.full(story.max(initial=-1) + 1, np.iinfo(np.int64).max)
     np.minimum.at(first, story, values)
     return dated(table, values - (first[story] - start) // YEAR * YEAR, known)
