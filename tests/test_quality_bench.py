@@ -214,6 +214,10 @@ class TestSets:
         with pytest.raises(SystemExit, match="no labelled set"):
             sets.load(tmp_path)
 
+    def test_a_name_that_is_no_set_is_refused(self):
+        with pytest.raises(SystemExit, match=r"--only storys.* are seeds"):
+            main([str(SEEDS), "--only", "seeds", "storys"])
+
 
 class TestBaselines:
     def test_stories_at_the_best_common_threshold(self):

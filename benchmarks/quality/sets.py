@@ -81,11 +81,13 @@ def load(path: Path, only: Iterable[str] = ()) -> list[LabelledSet]:
     """Read the sets of a folder, sorted by name; `only`: beginnings of the names that are wanted, none for all."""
     wanted = tuple(only)
     sets = _from_articles(path) if (path / GOLD_FILE).is_file() else _from_parquet(path)
-    chosen = [s for s in sets if not wanted or s.name.startswith(wanted)]
-    if not chosen:
-        found = ", ".join(s.name for s in sets) or "none"
-        raise SystemExit(f"{path}: no labelled set to score; found {found}; wanted Parquet files or {GOLD_FILE}")
-    return chosen
+    found = ", ".join(s.name for s in sets) or "none"
+    if not sets:
+        raise SystemExit(f"{path}: no labelled set to score; wanted Parquet files with story_id, or {GOLD_FILE}")
+    for name in wanted:
+        if not any(s.name.startswith(name) for s in sets):
+            raise SystemExit(f"--only {name}: no section or set of that name; the sets of {path} are {found}")
+    return [s for s in sets if not wanted or s.name.startswith(wanted)]
 
 
 def story_sets(sets: Sequence[LabelledSet]) -> list[LabelledSet]:
