@@ -1,0 +1,1 @@
+"""How good the result is, on labelled articles: python -m benchmarks.quality PATH (see `__main__`)."""
