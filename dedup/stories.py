@@ -26,6 +26,7 @@ Each = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
 
 _CHUNK = 256  # rows a thread takes at a time; fixed, so that results do not depend on the number of threads
 _KNOWN_SHARE = 0.45  # of terms: languages that the background has counted have .7 to .98, others up to .25
+_TRUST = 4  # terms taken as known beforehand: a headline or two of rare names are no other language
 _WAVE = 4096  # rows after which the tolls of all rows so far are final, and pairs are filtered by them
 
 
@@ -103,8 +104,8 @@ def foreign_terms(
 ) -> tuple[npt.NDArray[np.bool_], _Float]:
     """Tell which terms the background lacks because it lacks their language, not because they are rare.
 
-    It lacks a language in whose documents it knows less than `_KNOWN_SHARE` of the terms; documents of no known
-    language count as one.
+    It lacks a language in whose documents, all together, it knows less than `_KNOWN_SHARE` of the terms; documents
+    whose language is unknown count as one language.
 
     Parameters
     ----------
@@ -118,8 +119,8 @@ def foreign_terms(
     group = languages.numbered(language) + 1
     terms = np.diff(offsets)
     seen = np.concatenate(([0], np.cumsum(known[columns])))
-    share = np.bincount(group, seen[offsets[1:]] - seen[offsets[:-1]]) / np.maximum(np.bincount(group, terms), 1)
-    lacking = share < _KNOWN_SHARE
+    seen_of = np.bincount(group, seen[offsets[1:]] - seen[offsets[:-1]])
+    lacking = (seen_of + _TRUST) / (np.bincount(group, terms) + _TRUST) < _KNOWN_SHARE
     if not lacking[group].any():
         return np.zeros(len(known), np.bool_), np.zeros(len(known))
     own = np.maximum(np.bincount(columns, minlength=len(known)), 1)

@@ -219,13 +219,14 @@ class TestForeignTerms:
 
     def test_an_unknown_word_of_a_known_language_is_no_foreign_one(self):
         language = pa.chunked_array([["en", "ru", None]])
-        columns, offsets = np.array([0, 1, 2, 2, 3, 0, 1], np.int32), np.array([0, 3, 5, 7])
-        known = np.array([True, True, False, False])
-        foreign, peers = stories.foreign_terms(language, columns, offsets, known)
-        assert foreign.tolist() == [False, False, False, True]
-        assert peers[3] == 1
-        none, _ = stories.foreign_terms(language, columns[:3], np.array([0, 3, 3, 3]), known)
-        assert not none.any()
+        columns = np.array([0, 1, 2, *range(2, 10), 0, 1], np.int32)
+        known = np.arange(10) < 2
+        foreign, peers = stories.foreign_terms(language, columns, np.array([0, 3, 11, 13]), known)
+        assert foreign.tolist() == [column > 2 for column in range(10)]
+        assert (peers[3:] == 1).all()
+        # Four unknown words are too few to say that the language is.
+        few, _ = stories.foreign_terms(language, columns[:7], np.array([0, 3, 7, 7]), known)
+        assert not few.any()
 
     def test_common_words_count_little_in_a_large_batch_of_one_language(self):
         assert (np.diff(stories.foreign_idf(np.arange(1, 401), np.full(400, 400.0), 41_927)) <= 0).all()
