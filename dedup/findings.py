@@ -56,7 +56,7 @@ class Stories:
     rank: _Int  # [k] place of each group's representative among them
     vectors: stories.Vectors
     links: pa.Table  # schema.LINKS
-    templates: pa.Table  # schema.LINKS, refused: two fillings of one template
+    unlike: dict[str, pa.Table]  # schema.LINKS, refused for what the two texts are, by reason
     label: _Int  # [k] dense
 
 
@@ -80,7 +80,7 @@ def build_result(corpus: Corpus, copies: Copies, found: Stories, chosen: tuple[G
     clusters = tables.clusters_table(
         corpus.documents, by_group, by_story, similarity, cohesion(found), name_stories(corpus, found)
     )
-    links = tables.story_pairs(found.links, found.templates, found.label, found.positions)
+    links = tables.story_pairs(found.links, found.unlike, found.label, found.positions)
     pairs = tables.pairs_table(corpus.documents, [duplicate_pairs(copies), links])
     rejects = [asdict(reject) for reject in corpus.source.rejects]
     return Result(documents, group_rows, clusters, pairs, rejects, {})

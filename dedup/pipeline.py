@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dedup import canonical, duplicates, groups, reading, schema, stories, tables, text
+from dedup import canonical, duplicates, groups, languages, reading, schema, stories, tables, text
 from dedup.engines.local import LocalEngine
 from dedup.errors import SettingsError
 from dedup.findings import Copies, Corpus, Stories, build_result, manifest, mean_score
@@ -150,17 +150,18 @@ def find_stories(corpus: Corpus, copies: Copies, params: Params, engine: LocalEn
     positions = copies.representative[order]
     with clock.stage("vectors"):
         vectors = stories.vectors(corpus.terms.take(pa.array(positions)), stories.background())
-    links = templates = schema.LINKS.empty_table()
+    links, unlike = schema.LINKS.empty_table(), dict[str, pa.Table]()
     label = np.arange(k)
     if params.level == "story":
         with clock.stage("similar pairs"):
             days = stories.telling_days(corpus.sketches["hours"].to_numpy()[positions])
             refused = refused_pairs(copies, rank)
             links = stories.similar_pairs(vectors, days, refused, params.stories, engine.map)
-            links, templates = part_templates(links, copies, positions, params)
+            links, unlike["other language"] = part_languages(links, corpus.terms["language"], positions)
+            links, unlike["template"] = part_templates(links, copies, positions, params)
         with clock.stage("linkage"):
             label = np.unique(stories.link(k, links, params.stories), return_inverse=True)[1]
-    return Stories(positions, rank, vectors, links, templates, label)
+    return Stories(positions, rank, vectors, links, unlike, label)
 
 
 def refused_pairs(copies: Copies, rank: _Int) -> tuple[_Int, _Int]:
@@ -170,6 +171,13 @@ def refused_pairs(copies: Copies, rank: _Int) -> tuple[_Int, _Int]:
     both = np.unique(np.column_stack((np.minimum(left, right), np.maximum(left, right))), axis=0)
     both = both[both[:, 0] < both[:, 1]]
     return both[:, 0].copy(), both[:, 1].copy()
+
+
+def part_languages(links: pa.Table, language: pa.ChunkedArray, positions: _Int) -> tuple[pa.Table, pa.Table]:
+    """Part the links that hold from those between two languages: names and numbers alone tell no story."""
+    left, right = (positions[links[side].to_numpy()] for side in ("left", "right"))
+    stray = languages.differ(languages.numbered(language), left, right)
+    return links.filter(pa.array(~stray)), links.filter(pa.array(stray))
 
 
 def part_templates(links: pa.Table, copies: Copies, positions: _Int, params: Params) -> tuple[pa.Table, pa.Table]:

@@ -58,10 +58,11 @@ LINKS = pa.schema(
     ]
 )
 
-# What pass 2 keeps of a document: the hash of each distinct term, and how often it occurs.
+# What pass 2 keeps of a document: its language, the hash of each distinct term, and how often it occurs.
 TERMS = pa.schema(
     [
         ("row", pa.int64()),
+        ("language", pa.string()),  # ISO 639; null where unknown
         ("terms", pa.large_list(pa.uint64())),
         ("counts", pa.large_list(pa.int32())),
     ]

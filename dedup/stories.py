@@ -15,16 +15,18 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from dedup import schema
+from dedup import languages, schema
 from dedup.kernels import cosine, feedback, linkage, tfidf
 from dedup.params import StoryParams
-from dedup.text import Comparable, stop_words
+from dedup.text import Comparable
 
 _Int = npt.NDArray[np.int64]
 _Float = npt.NDArray[np.float64]
 Each = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
 
 _CHUNK = 256  # rows a thread takes at a time; fixed, so that results do not depend on the number of threads
+_KNOWN_SHARE = 0.45  # of terms: languages that the background has counted have .7 to .98, others up to .25
+_TRUST = 4  # terms taken as known beforehand: a headline or two of rare names are no other language
 _WAVE = 4096  # rows after which the tolls of all rows so far are final, and pairs are filtered by them
 
 
@@ -46,16 +48,20 @@ class Vectors(NamedTuple):
 
 
 def count_terms(documents: pa.RecordBatch, text: Comparable, params: StoryParams) -> pa.RecordBatch:
-    """Count the terms of each document, those of its title `title_weight` times.
+    """Count the terms of each document, those of its title `title_weight` times; function words are none.
 
     Returns
     -------
     schema.TERMS
     """
     body, title = text.body_tokens, text.title_tokens
-    terms, counts, offsets = tfidf.count_terms(*body[:3], *title[:3], params.title_weight, stop_words())
+    language = languages.of(documents, text)
+    stops = languages.stop_words()
+    terms, counts, offsets = tfidf.count_terms(
+        *body[:3], *title[:3], params.title_weight, *stops[:2], languages.bits(language)
+    )
     return pa.RecordBatch.from_arrays(
-        [documents["row"], schema.ragged_array(terms, offsets), schema.ragged_array(counts, offsets)],
+        [documents["row"], language, schema.ragged_array(terms, offsets), schema.ragged_array(counts, offsets)],
         schema=schema.TERMS,
     )
 
@@ -71,7 +77,8 @@ def vectors(counted: pa.Table, frequencies: Background) -> Vectors:
     """Weigh the terms of each document by √count · idf, to unit length.
 
     The idf is the mean of the corpus's own ln((1 + n) / df) and ln((1 + N) / (1 + df_background)): a batch of five
-    articles has no frequencies of its own, and a common word stays common in a batch on one topic.
+    articles has no frequencies of its own, and a common word stays common in a batch on one topic. A term of languages
+    that the background does not know has `foreign_idf`.
 
     Parameters
     ----------
@@ -87,7 +94,52 @@ def vectors(counted: pa.Table, frequencies: Background) -> Vectors:
     common = np.where(place >= 0, frequencies.counts[place], 0)
     n = len(counted)
     idf = (np.log((1 + n) / np.maximum(own, 1)) + np.log((1 + frequencies.documents) / (1 + common))) / 2
+    foreign, peers = foreign_terms(counted["language"], columns, offsets, place >= 0)
+    idf[foreign] = foreign_idf(own[foreign], peers[foreign], frequencies.documents)
     return Vectors(offsets, columns, tfidf.unit_rows(columns, counts, offsets, idf), known)
+
+
+def foreign_terms(
+    language: pa.ChunkedArray, columns: npt.NDArray[np.int32], offsets: _Int, known: npt.NDArray[np.bool_]
+) -> tuple[npt.NDArray[np.bool_], _Float]:
+    """Tell which terms the background lacks because it lacks their language, not because they are rare.
+
+    It lacks a language in whose documents, all together, it knows less than `_KNOWN_SHARE` of the terms; documents
+    whose language is unknown count as one language.
+
+    Parameters
+    ----------
+    language : string[n]; columns : int32[m], offsets : int64[n + 1], the terms of each document; known : bool[v]
+
+    Returns
+    -------
+    foreign : bool[v], unknown terms most of whose documents are in such languages
+    peers : float64[v], documents in a term's language; the mean over its documents. Zeros where nothing is foreign.
+    """
+    group = languages.numbered(language) + 1
+    terms = np.diff(offsets)
+    seen = np.concatenate(([0], np.cumsum(known[columns])))
+    seen_of = np.bincount(group, seen[offsets[1:]] - seen[offsets[:-1]])
+    lacking = (seen_of + _TRUST) / (np.bincount(group, terms) + _TRUST) < _KNOWN_SHARE
+    if not lacking[group].any():
+        return np.zeros(len(known), np.bool_), np.zeros(len(known))
+    own = np.maximum(np.bincount(columns, minlength=len(known)), 1)
+    of = np.repeat(group, terms)
+    foreign = ~known & (np.bincount(columns, lacking[of], len(known)) > own / 2)
+    return foreign, np.bincount(columns, np.bincount(group)[of], len(known)) / own
+
+
+def foreign_idf(own: _Int, peers: _Float, documents: int) -> _Float:
+    """Return ln(1 + N) · (ln((1 + p) / (df - 0.85)) / ln(1 + p))^1.5, the background's scale for its missing terms.
+
+    p is the number of documents in the language. A term of two documents counts nearly as much as one of a single: in
+    a small batch it is what makes them one story. Against the full background weight for all (Russian pairs of one
+    event or not, F1): .77 → .82 in 458 documents, .73 → .79 in batches of 60, .78 → .81 in batches of 20.
+    """
+    most = np.log(1 + peers)
+    rarity = np.log((1 + peers) / np.maximum(own - 0.85, 1)) / most
+    idf: _Float = np.log(1 + documents) * np.maximum(rarity, 0) ** 1.5
+    return idf
 
 
 def telling_days(hours: _Float) -> _Float:

@@ -214,20 +214,21 @@ def pairs_table(documents: pa.Table, parts: list[pa.Table]) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=schema.RUN_PAIRS).take(pa.array(order))
 
 
-def story_pairs(links: pa.Table, templates: pa.Table, story: _Int, representatives: _Int) -> pa.Table:
+def story_pairs(links: pa.Table, unlike: dict[str, pa.Table], story: _Int, representatives: _Int) -> pa.Table:
     """Select the links inside stories, and each document's best ones that did not hold.
 
     Parameters
     ----------
     links : schema.LINKS over representatives
-    templates : schema.LINKS, refused for what their texts differ in
+    unlike : schema.LINKS, refused for what the two texts are, by reason
     story : int64[m], story of each representative
     representatives : int64[m], their document positions
     """
-    both = pa.concat_tables([links, templates])
-    left, right, score = (both[name].to_numpy() for name in ("left", "right", "score"))
-    template = np.arange(len(both)) >= len(links)
-    held = (story[left] == story[right]) & ~template
+    every = pa.concat_tables([links, *unlike.values()])
+    left, right, score = (every[name].to_numpy() for name in ("left", "right", "score"))
+    reason = np.repeat(["tree cut", *unlike], [len(links), *map(len, unlike.values())]).astype(object)
+    held = (story[left] == story[right]) & (reason == "tree cut")
+    reason[held] = "same story"
     missed = np.where(held, 0.0, score)
     least = best_scores(len(story), left, right, missed, NEAREST_REFUSED)[:, -1]
     kept = held | ((missed > 0) & (missed >= np.minimum(least[left], least[right])))
@@ -236,10 +237,10 @@ def story_pairs(links: pa.Table, templates: pa.Table, story: _Int, representativ
         representatives[right[kept]],
         level="story",
         kind="same_story",
-        cosine=both["cosine"].to_numpy()[kept],
+        cosine=every["cosine"].to_numpy()[kept],
         score=score[kept],
         accepted=held[kept],
-        reason=np.select([held[kept], template[kept]], ["same story", "template"], "tree cut"),
+        reason=reason[kept],
     )
 
 

@@ -37,24 +37,6 @@ _UNSPACED_BLOCKS = (
 )
 _LAST_FOLDED = 0x20000  # nothing above has case or is a digit that NFKC leaves alone
 
-# Words that say nothing about the event: English function words. Other languages lean on the background frequencies.
-_STOP_WORDS = """
-a about above across after afterwards again against ago all almost alone along already also although always am among
-amongst an and another any anyhow anyone anything anyway anywhere are around as at back be became because become becomes
-been before beforehand behind being below beside besides between beyond both but by can cannot could did do does doing
-done down due during each either else elsewhere enough etc even ever every everyone everything everywhere except few for
-former formerly from further get give go had has have having he hence her here hereafter hereby herein hers herself him
-himself his how however if in indeed into is it its itself just keep last latter least less made many may me meanwhile
-might mine more moreover most mostly much must my myself namely neither never nevertheless next no nobody none nor not
-nothing now nowhere of off often on once one only onto or other others otherwise our ours ourselves out over own part
-per perhaps please put rather re really same see seem seemed seeming seems several she should since so some somehow
-someone something sometime sometimes somewhere still such take than that the their theirs them themselves then thence
-there thereafter thereby therefore therein these they this those though through throughout thus to together too toward
-towards under until up upon us very via was we well were what whatever when whence whenever where whereas whereby
-wherein whereupon wherever whether which while whither who whoever whole whom whose why will with within without would
-yet you your yours yourself yourselves
-""".split()  # noqa: SIM905 - a paragraph reads better than 300 quoted words
-
 
 class Tokens(NamedTuple):
     """Tokens of n texts; those of text d are offsets[d] … offsets[d + 1] - 1."""
@@ -144,12 +126,6 @@ def spellings(column: pa.Array) -> dict[int, str]:
     known, index = np.unique(terms, return_index=True)
     spans = zip(known.tolist(), starts[firsts[index]].tolist(), ends[lasts[index]].tolist(), strict=True)
     return {term: data[start:end].decode() for term, start, end in spans}
-
-
-@cache
-def stop_words() -> npt.NDArray[np.uint64]:
-    """Return the token hashes of the stop words, sorted, uint64[k]."""
-    return np.sort(tokenise(pa.array(_STOP_WORDS, pa.large_string())).hashes)
 
 
 @cache

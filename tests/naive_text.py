@@ -134,19 +134,33 @@ def distinct(rows):
 # tfidf
 
 
-def count_terms(bodies, titles, title_weight, stop_words):
-    def terms(row):
+def language_votes(texts, most, languages, script, names):
+    """Take the languages of each function word's hash and the language of a character's script; give Counters."""
+    votes = []
+    for row in tokenise(texts):
+        counted = Counter()
+        for token in row[:most]:
+            first = "".join(texts).encode()[token[2] :].decode()[0]
+            counted.update([script[first]] if first in script else languages.get(token[0], ()))
+        votes.append([counted[name] for name in names])
+    return votes
+
+
+def count_terms(bodies, titles, title_weight, stop_words, spoken):
+    """Take the languages of each function word's hash, and those that each document speaks."""
+
+    def terms(row, spoken):
         for (h, kind), (successor, next_kind) in pairwise([*row, (0, 0)]):
             if kind & next_kind & IS_CHARACTER:
                 yield hash_pair(h, successor)
-            if kind & HAS_TWO and not kind & HAS_DIGIT and h not in stop_words:
+            if kind & HAS_TWO and not kind & HAS_DIGIT and not stop_words.get(h, set()) & spoken:
                 yield h
 
     counted = []
-    for body, title in zip(bodies, titles, strict=True):
-        bag = Counter(terms(body))
+    for body, title, own in zip(bodies, titles, spoken, strict=True):
+        bag = Counter(terms(body, own))
         for _ in range(title_weight):
-            bag.update(terms(title))
+            bag.update(terms(title, own))
         counted.append(sorted(bag.items()))
     return counted
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from dedup import schema, text
 from dedup.kernels import folding, hashing, tfidf
+from dedup.kernels import words as function_words
 
 quick = settings(max_examples=150, deadline=None)
 classes, folds, expansions = text.unicode_tables()
@@ -128,8 +129,10 @@ def test_tokens_beyond_65537():
     assert rows_of(offsets, hashes, kinds, starts, ends) == naive.tokenise(strings)
     shingles = hashing.shingle(hashes, kinds, offsets, 3, 5)
     assert naive.unragged(*shingles) == naive.shingle(rows_of(offsets, hashes, kinds), 3, 5)
-    (counted,) = rows_of(*(tfidf.count_terms(hashes, kinds, offsets[:2], *EMPTY, 2, hashes[:0])[i] for i in (2, 0, 1)))
-    assert counted == naive.count_terms([rows_of(offsets, hashes, kinds)[0]], [[]], 2, [])[0]
+    none = np.zeros(1, np.uint64)
+    found = tfidf.count_terms(hashes, kinds, offsets[:2], *EMPTY, 2, hashes[:0], hashes[:0], none)
+    (counted,) = rows_of(*(found[i] for i in (2, 0, 1)))
+    assert counted == naive.count_terms([rows_of(offsets, hashes, kinds)[0]], [[]], 2, {}, [set()])[0]
 
 
 @pytest.mark.parametrize(
@@ -145,7 +148,9 @@ def test_tokens_beyond_65537():
 def test_spellings_of_all_terms(strings):
     folded = naive.fold(strings)
     data, rows = "".join(folded).encode(), naive.tokenise(folded)
-    counted = naive.count_terms([[token[:2] for token in row] for row in rows], [[]] * len(rows), 0, set())
+    counted = naive.count_terms(
+        [[token[:2] for token in row] for row in rows], [[]] * len(rows), 0, {}, [set()] * len(rows)
+    )
     spelt = text.spellings(pa.array(strings, pa.string()))
     assert set(spelt) >= {term for row in counted for term, _ in row}
     assert all(spelling.encode() in data for spelling in spelt.values())
@@ -207,19 +212,55 @@ def test_hash_neighbours(hashes):
     assert hashing.hash_neighbours(np.array(hashes, np.uint64)).tolist() == naive.hash_neighbours(hashes)
 
 
+some_languages = st.sets(st.sampled_from([0, 1, 5, 63]))
+lists_of_words = st.dictionaries(st.integers(1, 2**64 - 1) | st.integers(1, 4), some_languages, max_size=20)
+
+
+def as_bits(sets):
+    return np.array([sum(1 << language for language in languages) for languages in sets], np.uint64)
+
+
 @quick
-@example([([], [])], 2, [])
-@example([([(5, 4), (1, 1)], [(2, 1), (3, 1)])], 2, [5])  # characters pair inside a text, not across
+@example([([], [], set())], 2, {})
+@example([([(5, 4), (1, 1)], [(2, 1), (3, 1)], {0})], 2, {5: {0}})  # characters pair inside a text, not across
+@example([([(5, 4)], [(5, 4)], {0}), ([(5, 4)], [], {1, 63})], 1, {5: {63}})  # a word of one text's language only
 @given(
-    st.lists(st.tuples(st.lists(tokens_of_few, max_size=10), st.lists(tokens_of_few, max_size=4)), max_size=4),
+    st.lists(
+        st.tuples(st.lists(tokens_of_few, max_size=10), st.lists(tokens_of_few, max_size=4), some_languages), max_size=4
+    ),
     st.integers(0, 3),
-    st.sets(st.integers(1, 2**64 - 1) | st.integers(1, 4), max_size=20),
+    lists_of_words,
 )
 def test_count_terms(documents, title_weight, stop_words):
-    bodies, titles = [body for body, _ in documents], [title for _, title in documents]
-    stops = np.array(sorted(stop_words), np.uint64)
-    terms, counts, offsets = tfidf.count_terms(*columns(bodies), *columns(titles), title_weight, stops)
-    assert rows_of(offsets, terms, counts) == naive.count_terms(bodies, titles, title_weight, stop_words)
+    bodies, titles, spoken = ([document[i] for document in documents] for i in range(3))
+    stops = np.array([*stop_words], np.uint64), as_bits(stop_words.values())
+    terms, counts, offsets = tfidf.count_terms(
+        *columns(bodies), *columns(titles), title_weight, *stops, as_bits(spoken)
+    )
+    assert rows_of(offsets, terms, counts) == naive.count_terms(bodies, titles, title_weight, stop_words, spoken)
+
+
+@quick
+@example(["и ферри la か", "", "la"], 400, ["и", "la"])
+@example(["か" * 9 + " la la"], 3, ["la"])
+@given(
+    st.lists(st.text("la и中かん1 .\U0001b000", max_size=20), max_size=4),
+    st.integers(1, 30),
+    st.sets(st.sampled_from(["la", "l", "и", "中"])),
+)
+def test_language_votes(strings, most, listed):
+    """Languages 0, 2 and 63 have words, 1 has a script; a script wins over the words."""
+    strings = naive.fold(strings)
+    script = {"か": 1, "ん": 1}
+    by_code_point = np.zeros(0x10000, np.uint8)
+    by_code_point[[ord(character) for character in script]] = 2
+    languages = {naive.tokenise([word])[0][0][0]: {len(word), 63} - {1} for word in listed}
+    tokens = text.tokenise(pa.array(strings, pa.large_string()))
+    votes = function_words.language_votes(
+        naive.utf8(strings)[0], tokens.hashes, tokens.starts, tokens.offsets, most,
+        np.array([*languages], np.uint64), as_bits(languages.values()), by_code_point, 64,
+    )  # fmt: skip
+    assert votes.tolist() == naive.language_votes(strings, most, languages, script, range(64))
 
 
 @quick

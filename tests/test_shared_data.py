@@ -16,8 +16,11 @@ import pyarrow.parquet as pq
 import pytest
 
 import dedup
+from dedup import languages, text
 from dedup.evaluate import bcubed, evaluate
 from dedup.gold import read_gold
+from dedup.params import ReadingParams
+from dedup.reading import open_frame
 
 SHARED = Path(__file__).parents[2] / "shared"
 DATA = Path(os.environ.get("DEDUP_DATA", SHARED / "data"))
@@ -163,6 +166,34 @@ def test_near_duplicate_pairs(documents, pairs, least):
     print(pairs, scores)
     assert scores["missing"] == 0
     assert scores["f1"] >= least
+
+
+@needs_open
+def test_russian_and_english_pairs_of_one_event():
+    folder = DATA / "open"
+    scores = evaluate(
+        dedup.cluster(folder / "tgcontest_docs.parquet").documents,
+        read_gold(folder / "tgcontest_same_event_pairs.parquet"),
+    )["story"]
+    print("tgcontest", scores)
+    assert scores["missing"] == 0
+    assert scores["f1"] >= 0.81
+
+
+@needs_bulk
+def test_the_guess_of_languages_is_silent_rather_than_wrong():
+    """MasakhaNEWS says what each article is in; Pidgin is half English to any list of function words."""
+    file = DATA / "bulk" / "masakhanews.parquet"
+    table = pq.read_table(file).cast(pq.read_schema(file))
+    wanted, found = [], []
+    for batch in open_frame(table, ReadingParams()).batches():
+        wanted += languages.codes(batch["lang"]).to_pylist()
+        found += languages.guess(text.prepare(batch)).to_pylist()
+    told = [(w, f) for w, f in zip(wanted, found, strict=True) if w != "pcm"]
+    right = sum(w == f for w, f in told) / len(told)
+    wrong = sum(f not in (w, None) for w, f in told) / len(told)
+    print(f"languages of {len(told):,} articles: {right:.4f} right, {wrong:.4f} wrong")
+    assert right > 0.93 and wrong < 0.003
 
 
 @needs_open

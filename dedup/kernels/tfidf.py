@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from dedup.kernels.hashing import HAS_DIGIT, HAS_TWO, IS_CHARACTER, hash_pair, mix64
 from dedup.kernels.jit import inlined, kernel
+from dedup.kernels.words import languages_of, word_table
 
 
 @kernel
@@ -21,6 +22,8 @@ def count_terms(
     title_offsets: npt.NDArray[np.int64],
     title_weight: int,
     stop_words: npt.NDArray[np.uint64],
+    stop_languages: npt.NDArray[np.uint64],
+    spoken: npt.NDArray[np.uint64],
 ) -> Any:
     """Count the terms of each document: words of two or more letters, and overlapping pairs of unspaced characters.
 
@@ -29,7 +32,8 @@ def count_terms(
     hashes : uint64[t], kinds : uint8[t], offsets : int64[n + 1]
         Tokens of the text; those of the title likewise.
     title_weight : times a title counts.
-    stop_words : uint64[k], sorted
+    stop_words : uint64[k], not 0; stop_languages : uint64[k], the languages of which each is a function word, as bits.
+    spoken : uint64[n], the languages whose function words are no terms of a document.
 
     Returns
     -------
@@ -44,12 +48,14 @@ def count_terms(
     counts = np.empty(room, np.int32)
     term_offsets = np.empty(n + 1, np.int64)
     term_offsets[0] = 0
-    stops = _hash_set(stop_words)
+    stops, bits = word_table(stop_words, stop_languages)
     m = 0
     for d in range(n):
-        size = _collect(hashes, kinds, offsets[d], offsets[d + 1], stops, bag, 0)
+        size = _collect(hashes, kinds, offsets[d], offsets[d + 1], stops, bits, spoken[d], bag, 0)
         for _ in range(title_weight):
-            size = _collect(title_hashes, title_kinds, title_offsets[d], title_offsets[d + 1], stops, bag, size)
+            size = _collect(
+                title_hashes, title_kinds, title_offsets[d], title_offsets[d + 1], stops, bits, spoken[d], bag, size
+            )
         bag[:size].sort()
         for i in range(size):
             if i > 0 and bag[i] == bag[i - 1]:
@@ -122,43 +128,25 @@ def unit_rows(
 
 
 @inlined
-def _hash_set(keys: npt.NDArray[np.uint64]) -> Any:
-    """Build an open-addressing table of the keys, 0 = empty."""
-    size = 16
-    while size < 4 * len(keys):
-        size *= 2
-    table = np.zeros(size, np.uint64)
-    for k in range(len(keys)):
-        slot = keys[k] & np.uint64(size - 1)
-        while table[slot] != 0:
-            slot = (slot + np.uint64(1)) & np.uint64(size - 1)
-        table[slot] = keys[k]
-    return table
-
-
-@inlined
 def _collect(
     hashes: npt.NDArray[np.uint64],
     kinds: npt.NDArray[np.uint8],
     start: int,
     end: int,
     stops: npt.NDArray[np.uint64],
+    bits: npt.NDArray[np.uint64],
+    spoken: Any,
     bag: npt.NDArray[np.uint64],
     size: int,
 ) -> Any:
     """Append the terms of tokens start … end - 1 to `bag` and return its new size."""
-    mask = np.uint64(len(stops) - 1)
     for i in range(start, end):
         kind = kinds[i]
         if kind & IS_CHARACTER:
             if i + 1 < end and kinds[i + 1] & IS_CHARACTER:
                 bag[size] = hash_pair(hashes[i], hashes[i + 1])
                 size += 1
-        elif kind & (HAS_TWO | HAS_DIGIT) == HAS_TWO:
-            slot = hashes[i] & mask
-            while stops[slot] != 0 and stops[slot] != hashes[i]:
-                slot = (slot + np.uint64(1)) & mask
-            if stops[slot] == 0:
-                bag[size] = hashes[i]
-                size += 1
+        elif kind & (HAS_TWO | HAS_DIGIT) == HAS_TWO and languages_of(stops, bits, hashes[i]) & spoken == 0:
+            bag[size] = hashes[i]
+            size += 1
     return size
