@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dedup import canonical, duplicates, groups, reading, schema, stories, tables, text
+from dedup import boilerplate, canonical, duplicates, groups, reading, schema, stories, tables, text
 from dedup.engines.local import LocalEngine
 from dedup.errors import SettingsError
 from dedup.findings import Copies, Corpus, Stories, build_result, manifest, mean_score
@@ -58,6 +58,7 @@ def cluster(source: Any, params: Params | None = None, *, progress: Progress | N
     clock = Clock(progress or (lambda *_: None))
     with LocalEngine(params.jobs) as engine:
         corpus = read(source, params, policy, engine, clock)
+        corpus = without_boilerplate(corpus, params, clock)
         copies = find_copies(corpus, params, policy, clock)
         found = find_stories(corpus, copies, params, engine, clock)
         with clock.stage("canonical"):
@@ -96,7 +97,7 @@ def read(source: Any, params: Params, policy: tuple[canonical.Rule, ...], engine
     kept = tuple(dict.fromkeys((*params.reading.keep_cols, *asked)))
     origin = reading.open_source(source, replace(params.reading, keep_cols=kept))
 
-    def reduce(batch: pa.RecordBatch) -> tuple[pa.Table, pa.RecordBatch, pa.RecordBatch]:
+    def reduce(batch: pa.RecordBatch) -> tuple[pa.Table, pa.RecordBatch, pa.RecordBatch, pa.RecordBatch]:
         prepared = text.prepare(batch)
         sketch = duplicates.sketch(batch, prepared, params.duplicates)
         excerpt = pc.utf8_slice_codeunits(batch["text"], 0, EXCERPT_CHARS).cast(pa.string())
@@ -104,7 +105,8 @@ def read(source: Any, params: Params, policy: tuple[canonical.Rule, ...], engine
         documents = documents.append_column("content_key", sketch["content_key"])
         if not params.with_text:
             documents = documents.drop_columns("text")
-        return documents, sketch, stories.count_terms(batch, prepared, params.stories)
+        terms = stories.count_terms(batch, prepared, params.stories)
+        return documents, sketch, terms, boilerplate.trace(prepared, sketch, terms, params.duplicates)
 
     with clock.stage("read"):
         parts = [reduce(pa.RecordBatch.from_pylist([], schema=origin.schema))]
@@ -115,8 +117,23 @@ def read(source: Any, params: Params, policy: tuple[canonical.Rule, ...], engine
         documents = pa.concat_tables([part[0] for part in parts])
         sketches = pa.Table.from_batches([part[1] for part in parts])
         terms = pa.Table.from_batches([part[2] for part in parts])
+        traces = pa.Table.from_batches([part[3] for part in parts])
         order = pc.sort_indices(documents, [("content_key", "ascending"), ("doc_id", "ascending")])
-        return Corpus(documents.take(order), sketches.take(order), terms.take(order), origin)
+        return Corpus(documents.take(order), sketches.take(order), terms.take(order), traces.take(order), origin)
+
+
+def without_boilerplate(corpus: Corpus, params: Params, clock: Clock) -> Corpus:
+    """Take out what many articles share that otherwise differ; equality alone needs no such care."""
+    if params.level == "exact":
+        return corpus
+    with clock.stage("boilerplate"):
+        left = boilerplate.strip(
+            corpus.sketches, corpus.terms, corpus.traces, corpus.documents["source"], params.boilerplate,
+            duplicates.permutations(params.duplicates.num_perm),
+            lambda counted: stories.vectors(counted, stories.background()),
+        )  # fmt: skip
+        counts = {"boilerplate_documents": left.documents, "boilerplate_shingles": left.shingles}
+        return replace(corpus, sketches=left.sketches, terms=left.terms, traces=corpus.traces.slice(0, 0), boilerplate=counts)
 
 
 def find_copies(corpus: Corpus, params: Params, policy: tuple[canonical.Rule, ...], clock: Clock) -> Copies:
