@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dedup import schema
-from dedup.kernels import hashing, minhash, passages, tfidf
+from dedup.kernels import hashing, lsh, minhash, passages
 from dedup.params import BoilerplateParams, DuplicateParams
 from dedup.text import Comparable
 
@@ -25,15 +25,18 @@ Weigh = Callable[[pa.Table], tuple[_Int, npt.NDArray[np.int32], npt.NDArray[np.f
 _Permutations = tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]
 
 _FREQUENCY_SAMPLE = 4096  # documents from which the weights of terms are learnt
+_ABOVE_ALL = 256  # count that no slot reaches
 _COVERED = 3  # tokens that a shingle covers; one of an unspaced script two more, which does no harm
 
 
 class _Scope(NamedTuple):
-    """The documents among which a passage is frequent, as `kernels.passages.frequent` wants them."""
+    """The shingles that may be frequent among the documents of their source, or of the corpus."""
 
-    codes: _Int  # [n] source, -1 where unknown
-    evidence: _Bool  # [n]
-    needed: _Int  # [n]
+    evidence: _Bool  # [n] documents that count: one of each text in each source
+    needed: _Int  # [n] documents from which a shingle is frequent
+    entries: _Int  # [e] places among all shingles, ascending
+    rows: _Int  # [e] documents
+    keys: _Int  # [e] dense; equal for one shingle in one source
 
 
 class Stripped(NamedTuple):
@@ -57,9 +60,13 @@ def trace(text: Comparable, sketch: pa.RecordBatch, counted: pa.RecordBatch, par
     schema.TRACES
     """
     tokens = text.body_tokens
-    lists = (schema.ragged(column) for column in (sketch["shingles"], counted["terms"], sketch["numbers"]))
     ranks, places = passages.trace(
-        *tokens[:3], params.shingle_words, params.shingle_chars, *(part for pair in lists for part in pair)
+        *tokens[:3],
+        params.shingle_words,
+        params.shingle_chars,
+        *schema.ragged(sketch["shingles"]),
+        *schema.ragged(counted["terms"]),
+        *schema.ragged(sketch["numbers"]),
     )
     return pa.RecordBatch.from_arrays(
         [schema.ragged_array(ranks, tokens.offsets), schema.ragged_array(places, tokens.offsets)], schema=schema.TRACES
@@ -114,78 +121,96 @@ def _learnt(
     shingles, offsets = schema.ragged(sketches["shingles"])
     digest = schema.matrix(sketches["digest"])
     codes = source.combine_chunks().dictionary_encode().indices.fill_null(-1).to_numpy().astype(np.int64)
+    slots = np.zeros(1 << max(int(2 * len(shingles)).bit_length(), 10), np.uint8)
+    lsh.count_slots(shingles, slots)
+    seen = passages.slot_counts(shingles, slots)
     scopes = [
-        _scope(codes, digest, params.source_share, params.least),
-        _scope(np.zeros(len(codes), np.int64), digest, params.corpus_share, params.least),
+        _scope(codes, digest, shingles, offsets, seen, params.source_share, params.least),
+        _scope(np.zeros(len(codes), np.int64), digest, shingles, offsets, seen, params.corpus_share, params.least),
     ]
-    first = [passages.frequent(shingles, offsets, *scope) for scope in scopes]
+    first = _flags(len(shingles), [(scope, _frequent(scope)) for scope in scopes])
     # Of a text that consists mostly of what others hold there are copies, or it fills in a template: no evidence.
-    own = 2 * _per_row(first[0] | first[1], offsets) <= np.diff(offsets)
+    own = 2 * _per_row(first, offsets) <= np.diff(offsets)
     scopes = [scope._replace(evidence=scope.evidence & own) for scope in scopes]
-    found = [passages.frequent(shingles, offsets, *scope) for scope in scopes]
-    covered, inside = _passages(traces, found[0] | found[1], offsets, params)
+    covered, inside = _passages(traces, _flags(len(shingles), [(s, _frequent(s)) for s in scopes]), offsets, params)
     if not inside.any():
         return inside
     left, _ = _discounted(sketches, terms, traces, covered)
-    flags = np.zeros(len(shingles), np.bool_)
-    for scope, frequent in zip(scopes, found, strict=True):
-        flags |= _of_many_events(shingles, offsets, frequent & inside, scope, left, params, weigh)
-    return _shared_by_equal_texts(flags, offsets, digest)
+    told = [
+        (scope, _of_many_events(scope, _frequent(scope) & inside[scope.entries], left, params, weigh))
+        for scope in scopes
+    ]
+    return _shared_by_equal_texts(_flags(len(shingles), told), offsets, digest)
 
 
-def _scope(codes: _Int, digest: npt.NDArray[np.uint64], share: float, least: int) -> _Scope:
-    """Count each text once in its source."""
-    order = np.lexsort((codes, digest[:, 1], digest[:, 0]))
-    keys = np.column_stack((digest, codes.astype(np.uint64)))[order]
-    evidence = np.ones(len(codes), np.bool_)
-    evidence[order[1:]] = (keys[1:] != keys[:-1]).any(axis=1)
-    sizes = np.bincount(codes[evidence] + 1, minlength=1)  # -1, unknown, comes first
-    needed = np.maximum(least, np.ceil(share * sizes)).astype(np.int64)
-    return _Scope(codes, evidence, needed[codes + 1])
-
-
-def _of_many_events(
+def _scope(
+    codes: _Int,
+    digest: npt.NDArray[np.uint64],
     shingles: npt.NDArray[np.uint64],
     offsets: _Int,
-    flags: _Bool,
-    scope: _Scope,
-    terms: pa.Table,
-    params: BoilerplateParams,
-    weigh: Weigh,
-) -> _Bool:
-    """Keep the flags of shingles whose documents resemble each other no more than chance has it.
+    seen: npt.NDArray[np.uint8],
+    share: float,
+    least: int,
+) -> _Scope:
+    """Count each text once in its source, and leave out what is too rare by the upper bounds `seen`."""
+    order = np.lexsort((codes, digest[:, 1], digest[:, 0]))
+    texts = np.column_stack((digest, codes.astype(np.uint64)))[order]
+    evidence = np.ones(len(codes), np.bool_)
+    evidence[order[1:]] = (texts[1:] != texts[:-1]).any(axis=1)
+    sizes = np.bincount(codes[evidence] + 1, minlength=1)  # -1, unknown, comes first
+    needed = np.maximum(least, np.ceil(share * sizes)).astype(np.int64)[codes + 1]
+    bound = np.where(codes < 0, _ABOVE_ALL, np.minimum(needed, 255)).astype(np.uint16)
+    entries = np.flatnonzero(seen >= np.repeat(bound, np.diff(offsets)))
+    rows = np.searchsorted(offsets, entries, side="right") - 1
+    keys = hashing.hash_pairs(codes[rows].astype(np.uint64), shingles[entries])
+    return _Scope(evidence, needed, entries, rows, np.unique(keys, return_inverse=True)[1])
+
+
+def _frequent(scope: _Scope) -> _Bool:
+    """Tell which entries stand in enough of the documents that count, bool[e]."""
+    counts = np.bincount(scope.keys[scope.evidence[scope.rows]], minlength=int(scope.keys.max(initial=-1)) + 1)
+    frequent: _Bool = counts[scope.keys] >= scope.needed[scope.rows]
+    return frequent
+
+
+def _flags(size: int, chosen: list[tuple[_Scope, _Bool]]) -> _Bool:
+    """Flag the chosen entries of some scopes among all shingles, bool[size]."""
+    flags = np.zeros(size, np.bool_)
+    for scope, wanted in chosen:
+        flags[scope.entries[wanted]] = True
+    return flags
+
+
+def _of_many_events(scope: _Scope, frequent: _Bool, terms: pa.Table, params: BoilerplateParams, weigh: Weigh) -> _Bool:
+    """Keep the entries of shingles whose documents resemble each other no more than chance has it, bool[e].
 
     What several reports of one event quote stands in documents that are alike without it too.
 
     Parameters
     ----------
-    terms : schema.TERMS without the flagged passages
-
-    Returns
-    -------
-    bool[s]
+    terms : schema.TERMS without the frequent passages
     """
-    entries = np.flatnonzero(flags)
-    row = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))[entries]
-    keys = hashing.hash_pairs(scope.codes[row].astype(np.uint64), shingles[entries])
-    telling = scope.evidence[row] & (scope.codes[row] >= 0)
-    known, of_key = np.unique(keys[telling], return_inverse=True)
-    order = np.argsort(of_key, kind="stable")
-    members, starts = row[telling][order], np.searchsorted(of_key[order], np.arange(len(known)))
+    telling = np.flatnonzero(frequent & scope.evidence[scope.rows])
+    telling = telling[np.argsort(scope.keys[telling], kind="stable")]
+    known, starts = np.unique(scope.keys[telling], return_index=True)
+    members = scope.rows[telling]
+    if not len(members):
+        return frequent & False
     # The shingles of a footer stand in the same documents: these are measured once.
     spread = hashing.hash_pairs(members.astype(np.uint64), np.zeros(len(members), np.uint64))
     _, chosen, of_set = np.unique(np.add.reduceat(spread, starts), return_index=True, return_inverse=True)
     sizes = np.minimum(np.diff(starts, append=len(members))[chosen], params.sample)
-    bounds = np.concatenate(([0], np.cumsum(sizes)))
-    sampled = members[np.arange(bounds[-1]) - np.repeat(bounds[:-1] - starts[chosen], sizes)]
     # Positions are in the order of a hash: the first documents are a sample of all.
+    chance = np.arange(min(len(terms), params.sample))
+    sampled = np.concatenate((members[np.repeat(starts[chosen], sizes) + _steps(sizes)], chance))
+    sizes = np.append(sizes, len(chance))
     rows = np.union1d(sampled, np.arange(min(len(terms), _FREQUENCY_SAMPLE)))
     vectors = weigh(terms.take(pa.array(rows)))
+    bounds = np.concatenate(([0], np.cumsum(sizes)))
     means = passages.mean_cosines(*vectors[:3], len(vectors[3]), np.searchsorted(rows, sampled), bounds)
-    out = np.zeros(len(flags), np.bool_)
-    place = tfidf.lookup(known, keys)
-    out[entries] = (place >= 0) & (means <= params.alike)[of_set][place]
-    return out
+    told = np.zeros(int(scope.keys.max()) + 1, np.bool_)
+    told[known] = (means <= max(params.alike, params.above_chance * means[-1]))[of_set]
+    return frequent & told[scope.keys]
 
 
 def _shared_by_equal_texts(flags: _Bool, offsets: _Int, digest: npt.NDArray[np.uint64]) -> _Bool:
@@ -214,7 +239,7 @@ def _discounted(sketches: pa.Table, terms: pa.Table, traces: pa.Table, covered: 
         *schema.ragged(traces["places"]),
         schema.ragged(terms["counts"])[0],
         offsets,
-        schema.ragged(sketches["numbers"])[1],
+        *schema.ragged(sketches["numbers"]),
     )
     for name, values in (("terms", hashes), ("counts", left)):
         terms = _replace(terms, name, schema.ragged_array(*_filtered(left > 0, values, offsets)))
@@ -227,11 +252,11 @@ def _sketches_left(
     """Take shingles out, and make the signatures of the changed documents again."""
     shingles, offsets = schema.ragged(sketches["shingles"])
     bare = changed & (np.diff(offsets) - _per_row(inside, offsets) < params.own)
-    kept = ~inside & ~np.repeat(bare, np.diff(offsets))
+    kept = ~inside
+    kept[np.flatnonzero(np.repeat(bare, np.diff(offsets)))] = False
     kept[offsets[:-1][bare]] = True
-    shingles = shingles.copy()
-    shingles[offsets[:-1][bare]] = schema.matrix(sketches["digest"])[bare, 0]
     shingles, offsets = _filtered(kept, shingles, offsets)
+    shingles[offsets[:-1][bare]] = schema.matrix(sketches["digest"])[bare, 0]
     signatures = schema.matrix(sketches["signature"]).copy()
     of_changed = _filtered(np.repeat(changed, np.diff(offsets)), shingles, offsets)
     rows = np.concatenate(([0], of_changed[1][1:][changed]))
@@ -242,12 +267,12 @@ def _sketches_left(
 
 def _filtered(kept: _Bool, values: npt.NDArray[Any], offsets: _Int) -> tuple[npt.NDArray[Any], _Int]:
     """Keep some values of ragged rows."""
-    return values[kept], np.concatenate(([0], np.cumsum(kept)))[offsets]
+    return values[kept], np.concatenate(([0], np.cumsum(np.diff(offsets) - _per_row(~kept, offsets))))
 
 
 def _per_row(flags: _Bool, offsets: _Int) -> _Int:
-    """Count the flags of each ragged row, int64[n]."""
-    counts: _Int = np.diff(np.concatenate(([0], np.cumsum(flags)))[offsets])
+    """Count the flags of each ragged row, int64[n]; few are set, so that these are listed."""
+    counts: _Int = np.diff(np.searchsorted(np.flatnonzero(flags), offsets))
     return counts
 
 

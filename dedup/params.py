@@ -101,7 +101,8 @@ class BoilerplateParams:
     source_share: float = 0.05  # of a source's documents, 0 to 1; a columnist's favourite phrase stands in fewer
     corpus_share: float = 0.01  # of all documents, 0 to 1: a footer of one source of many, where sources are unknown
     run: int = 4  # frequent shingles in a row, 1 or more, so six words: phrases of the language are shorter
-    alike: float = 0.07  # mean cosine, 0 to 1, of its documents without it; above, they quote one event
+    alike: float = 0.07  # mean cosine, 0 to 1, of its documents without it; above, they quote one event ...
+    above_chance: float = 1.5  # ... unless it is under so many times that of any documents: all are on one topic
     sample: int = 32  # documents of a passage among which this is measured
     own: int = 5  # shingles under which nothing is left of a document
 

@@ -133,7 +133,9 @@ def without_boilerplate(corpus: Corpus, params: Params, clock: Clock) -> Corpus:
             lambda counted: stories.vectors(counted, stories.background()),
         )  # fmt: skip
         counts = {"boilerplate_documents": left.documents, "boilerplate_shingles": left.shingles}
-        return replace(corpus, sketches=left.sketches, terms=left.terms, traces=corpus.traces.slice(0, 0), boilerplate=counts)
+        return replace(
+            corpus, sketches=left.sketches, terms=left.terms, traces=schema.TRACES.empty_table(), boilerplate=counts
+        )
 
 
 def find_copies(corpus: Corpus, params: Params, policy: tuple[canonical.Rule, ...], clock: Clock) -> Copies:

@@ -23,6 +23,7 @@ LAYERS = (
     {
         "reading",
         "text",
+        "boilerplate",
         "duplicates",
         "groups",
         "stories",
@@ -39,9 +40,9 @@ LAYERS = (
     {"errors", "__init__"},  # __init__ holds the version; what it gives out is loaded on first use
 )
 LEVEL = {name: len(LAYERS) - place for place, names in enumerate(LAYERS) for name in names}
-# Stages do not know each other, but tokens and comparable text are one notion for both passes, and groups.py is the
+# Stages do not know each other, but tokens and comparable text are one notion for all, and groups.py is the
 # last part of pass 1, in a file of its own.
-ALLOWED = {("duplicates", "text"), ("stories", "text"), ("groups", "duplicates")}
+ALLOWED = {("boilerplate", "text"), ("duplicates", "text"), ("stories", "text"), ("groups", "duplicates")}
 ONLY_IN = {
     "typer": {"cli.py"},
     "rich": {"terminal.py"},

@@ -1,4 +1,4 @@
-"""Passages that many documents share: where the shingles of a text stand, which are frequent, what they cover."""
+"""Passages that many documents share: where the shingles of a text stand, and what runs of them cover."""
 
 from __future__ import annotations
 
@@ -69,54 +69,22 @@ def trace(
 
 
 @kernel
-def frequent(
-    shingles: npt.NDArray[np.uint64],
-    offsets: npt.NDArray[np.int64],
-    scope: npt.NDArray[np.int64],
-    evidence: npt.NDArray[np.bool_],
-    needed: npt.NDArray[np.int64],
-) -> Any:
-    """Tell which shingles of each document stand in many documents of its scope, such as its source.
-
-    A table of small counters, in which shingles may share a slot, leaves few to be counted exactly.
+def slot_counts(values: npt.NDArray[np.uint64], counts: npt.NDArray[np.uint8]) -> Any:
+    """Look up the count of each hash, as of `lsh.count_slots`: too high where a slot serves several.
 
     Parameters
     ----------
-    shingles : uint64[s], distinct inside each document; offsets : int64[n + 1]
-    scope : int64[n]; -1 leaves a document out
-    evidence : bool[n], the documents that count
-    needed : int64[n], documents from which a shingle is frequent; equal inside a scope, 1 or more
+    values : uint64[m]; counts : uint8[2^k]
 
     Returns
     -------
-    bool[s]. O(s), and O(k log k) for the k entries that may be frequent.
+    uint8[m]; 255 stands for all above, too. O(m).
     """
-    slots = _slot_counts(shingles, offsets, scope, evidence)
-    mask = np.uint64(len(slots) - 1)
-    room = 0
-    for d in range(len(offsets) - 1):
-        if evidence[d] and scope[d] >= 0:
-            for i in range(offsets[d], offsets[d + 1]):
-                room += slots[hash_pair(np.uint64(scope[d]), shingles[i]) & mask] >= min(needed[d], 0xFFFF)
-    keys = np.empty(room, np.uint64)
-    k = 0
-    for d in range(len(offsets) - 1):
-        if evidence[d] and scope[d] >= 0:
-            for i in range(offsets[d], offsets[d + 1]):
-                key = hash_pair(np.uint64(scope[d]), shingles[i])
-                if slots[key & mask] >= min(needed[d], 0xFFFF):
-                    keys[k] = key
-                    k += 1
-    keys.sort()
-    flags = np.zeros(len(shingles), np.bool_)
-    for d in range(len(offsets) - 1):
-        if scope[d] >= 0:
-            for i in range(offsets[d], offsets[d + 1]):
-                key = hash_pair(np.uint64(scope[d]), shingles[i])
-                if slots[key & mask] >= min(needed[d], 0xFFFF):
-                    last = _first(keys, 0, room, key) + needed[d] - 1
-                    flags[i] = last < room and keys[last] == key
-    return flags
+    mask = np.uint64(len(counts) - 1)
+    out = np.empty(len(values), np.uint8)
+    for i in range(len(values)):
+        out[i] = counts[values[i] & mask]
+    return out
 
 
 @kernel
@@ -165,6 +133,7 @@ def discount(
     offsets: npt.NDArray[np.int64],
     counts: npt.NDArray[np.int32],
     count_offsets: npt.NDArray[np.int64],
+    figures: npt.NDArray[np.uint64],
     figure_offsets: npt.NDArray[np.int64],
 ) -> Any:
     """Take covered tokens off the counts of terms and figures.
@@ -172,7 +141,8 @@ def discount(
     Parameters
     ----------
     covered : bool[t], places : uint16[t] of `trace`, offsets : int64[n + 1]
-    counts : int32[m], count_offsets : int64[n + 1]; figure_offsets : int64[n + 1]
+    counts : int32[m], count_offsets : int64[n + 1]
+    figures : uint64[k], sorted inside each document; figure_offsets : int64[n + 1]
 
     Returns
     -------
@@ -180,7 +150,7 @@ def discount(
     kept : bool[k], the figures that stay; of equal ones as many go as are covered. O(t + m + k).
     """
     left = counts.copy()
-    kept = np.ones(figure_offsets[-1], np.bool_)
+    kept = np.ones(len(figures), np.bool_)
     for d in range(len(offsets) - 1):
         terms = count_offsets[d + 1] - count_offsets[d]
         for i in range(offsets[d], offsets[d + 1]):
@@ -190,11 +160,12 @@ def discount(
                 place = count_offsets[d] + places[i]
                 left[place] = max(left[place] - 1, 0)
                 continue
-            # `trace` names the first of equal figures.
-            place = figure_offsets[d] + places[i] - terms
-            while place < figure_offsets[d + 1] - 1 and not kept[place]:
+            place = figure_offsets[d] + places[i] - terms  # `trace` names the first of equal ones
+            figure = figures[place]
+            while place < figure_offsets[d + 1] and figures[place] == figure and not kept[place]:
                 place += 1
-            kept[place] = False
+            if place < figure_offsets[d + 1] and figures[place] == figure:
+                kept[place] = False
     return left, kept
 
 
@@ -237,41 +208,13 @@ def mean_cosines(
 
 
 @inlined
-def _first(values: npt.NDArray[np.uint64], first: int, end: int, value: Any) -> Any:
-    """Return the position from which the sorted values[first:end] are no smaller than a value."""
-    while first < end:
-        middle = (first + end) >> 1
-        if values[middle] < value:
-            first = middle + 1
-        else:
-            end = middle
-    return first
-
-
-@inlined
 def _place(values: npt.NDArray[np.uint64], first: int, end: int, value: Any) -> Any:
     """Return the place of a value among the sorted values[first:end], NOWHERE if it is none of them."""
-    at = _first(values, first, end, value)
-    return min(at - first, NOWHERE) if at < end and values[at] == value else NOWHERE
-
-
-@inlined
-def _slot_counts(
-    shingles: npt.NDArray[np.uint64],
-    offsets: npt.NDArray[np.int64],
-    scope: npt.NDArray[np.int64],
-    evidence: npt.NDArray[np.bool_],
-) -> Any:
-    """Count shingle and scope in a table of 16-bit counters that stop at 65,535; two slots or more an entry."""
-    size = 1024
-    while size < 2 * len(shingles):
-        size *= 2
-    slots = np.zeros(size, np.uint16)
-    mask = np.uint64(size - 1)
-    for d in range(len(offsets) - 1):
-        if evidence[d] and scope[d] >= 0:
-            for i in range(offsets[d], offsets[d + 1]):
-                slot = hash_pair(np.uint64(scope[d]), shingles[i]) & mask
-                if slots[slot] < 0xFFFF:
-                    slots[slot] += 1
-    return slots
+    low, high = first, end
+    while low < high:
+        middle = (low + high) >> 1
+        if values[middle] < value:
+            low = middle + 1
+        else:
+            high = middle
+    return min(low - first, NOWHERE) if low < end and values[low] == value else NOWHERE
