@@ -91,6 +91,8 @@ def build_result(corpus: Corpus, copies: Copies, found: Stories, chosen: tuple[G
 def similarities(copies: Copies, found: Stories, chosen: tuple[Grouping, Grouping], exact: _Bool) -> dict[str, _Float]:
     """Measure each document: Jaccard and containment with its representative, cosine of that with the canonical one.
 
+    All three are those of the texts without their boilerplate.
+
     Parameters
     ----------
     exact : bool[n], whether a text equals its representative's; without a token the two have no shingles to share.

@@ -1,4 +1,4 @@
-"""The program, top to bottom: read → copies → stories → canonical versions → tables.
+"""The program, top to bottom: read → without boilerplate → copies → stories → canonical versions → tables.
 
 Everything after reading works by position in the documents sorted by content key, so that the order of the input, of
 files and of threads changes nothing.

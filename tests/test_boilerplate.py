@@ -14,9 +14,9 @@ from dedup.kernels.minhash import minhash
 from dedup.params import BoilerplateParams, Params
 
 FOOTERS = {
-    "Fjord Post": "You are reading the Fjord Post. Support our reporters from 3 crowns a week, cancel on any day. Tips to "
-    "the night desk, phone 5550 1974. Reproduction in whole or in part only with our written consent. Letters reach the "
-    "editor at Quay House until noon; the paper is delivered by boat to every island that has a pier of its own.",
+    "Fjord Post": "You are reading the Fjord Post. Support our reporters from 3 crowns a week, cancel on any day. Tips "
+    "to the night desk, phone 5550 1974. Reproduction in whole or in part only with our written consent. Letters reach "
+    "the editor at Quay House until noon; the paper is delivered by boat to every island that has a pier of its own.",
     "Delta Radio": "Delta Radio uses cookies so that its pages load faster and its sponsors know what you like. Press "
     "accept to agree or settings to choose. More about this in our privacy charter, last changed in 2019.",
 }
@@ -73,8 +73,21 @@ class TestFooters:
         assert dedup.cluster(without(rows, "title"), never).groups.num_rows < 16
         result = dedup.cluster(without(rows, "title"))
         assert result.groups["duplicate_size"].to_pylist() == [1] * 16
-        assert result.clusters.num_rows == 16
         assert counts(result)[0] == 16
+        plain = [{**row, "text": row["text"].removesuffix(FOOTERS["Fjord Post"])} for row in without(rows, "title")]
+        assert facts(result, "canonical_doc_id") == facts(dedup.cluster(plain), "canonical_doc_id")
+
+    def test_scripts_without_spaces(self):
+        chance = random.Random(7)
+        footer = "本报讯记者电话五五五转载须经书面许可并注明出处违者追究法律责任欢迎订阅海港日报"
+        rows = [
+            {"id": str(i), "text": "".join(chr(chance.randrange(0x4E00, 0x9000)) for _ in range(n)) + "。" + footer}
+            for i, n in enumerate([60] * 10 + [9] * 3)
+        ]
+        assert dedup.cluster(rows, Params(boilerplate=BoilerplateParams(least=10**6))).groups.num_rows < 13
+        result = dedup.cluster(rows)
+        assert result.groups.num_rows == result.clusters.num_rows == 13
+        assert counts(result)[0] == 13
 
     def test_a_copy_under_another_footer_is_a_copy(self):
         rows = [*articles(10), *articles(10, "Delta Radio")]
