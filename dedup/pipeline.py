@@ -94,8 +94,8 @@ class Clock:
 def read(source: Any, params: Params, policy: tuple[canonical.Rule, ...], engine: LocalEngine, clock: Clock) -> Corpus:
     """Stream the input through the sketches of both passes, dropping each batch's text on the way."""
     asked = [name for name in canonical.columns_of(policy) if name not in schema.DOCUMENTS.names]
-    kept = tuple(dict.fromkeys((*params.reading.keep_cols, *asked)))
-    origin = reading.open_source(source, replace(params.reading, keep_cols=kept))
+    kept_cols = tuple(dict.fromkeys((*params.reading.keep_cols, *asked)))
+    origin = reading.open_source(source, replace(params.reading, keep_cols=kept_cols))
 
     def reduce(batch: pa.RecordBatch) -> tuple[pa.Table, pa.RecordBatch, pa.RecordBatch, pa.RecordBatch]:
         prepared = text.prepare(batch)
@@ -114,12 +114,14 @@ def read(source: Any, params: Params, policy: tuple[canonical.Rule, ...], engine
             parts.append(part)
             clock.advance("read", len(part[0]))
         reading.check_rejects(origin)
-        documents = pa.concat_tables([part[0] for part in parts])
-        sketches = pa.Table.from_batches([part[1] for part in parts])
-        terms = pa.Table.from_batches([part[2] for part in parts])
-        traces = pa.Table.from_batches([part[3] for part in parts])
-        order = pc.sort_indices(documents, [("content_key", "ascending"), ("doc_id", "ascending")])
-        return Corpus(documents.take(order), sketches.take(order), terms.take(order), traces.take(order), origin)
+        corpus = [pa.concat_tables([part[0] for part in parts])]
+        corpus += [pa.Table.from_batches([part[place] for part in parts]) for place in (1, 2, 3)]
+        parts.clear()
+        order = pc.sort_indices(corpus[0], [("content_key", "ascending"), ("doc_id", "ascending")])
+        for place, table in enumerate(corpus):  # one by one, so that only one is there twice
+            corpus[place] = table.take(order)
+        documents, sketches, terms, traces = corpus
+        return Corpus(documents, sketches, terms, traces, origin)
 
 
 def without_boilerplate(corpus: Corpus, params: Params, clock: Clock) -> Corpus:

@@ -84,7 +84,7 @@ class TestFooters:
             {"id": str(i), "text": "".join(chr(chance.randrange(0x4E00, 0x9000)) for _ in range(n)) + "。" + footer}
             for i, n in enumerate([60] * 10 + [9] * 3)
         ]
-        assert dedup.cluster(rows, Params(boilerplate=BoilerplateParams(least=10**6))).groups.num_rows < 13
+        assert dedup.cluster(rows, Params(boilerplate=BoilerplateParams(least=10**6))).clusters.num_rows < 13
         result = dedup.cluster(rows)
         assert result.groups.num_rows == result.clusters.num_rows == 13
         assert counts(result)[0] == 13
