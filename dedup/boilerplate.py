@@ -129,8 +129,10 @@ def _learnt(
         _scope(np.zeros(len(codes), np.int64), digest, shingles, offsets, seen, params.corpus_share, params.least),
     ]
     first = _flags(len(shingles), [(scope, _frequent(scope)) for scope in scopes])
-    # Of a text that consists mostly of what others hold there are copies, or it fills in a template: no evidence.
+    # Of a text that consists mostly of what others hold there are copies, or it fills in a template: no evidence. A
+    # title helps: those of copies are alike, which `_of_many_events` sees, and those of stubs are not.
     own = 2 * _per_row(first, offsets) <= np.diff(offsets)
+    own |= np.diff(schema.ragged(sketches["title_words"])[1]) >= params.titled
     scopes = [scope._replace(evidence=scope.evidence & own) for scope in scopes]
     covered, inside = _passages(traces, _flags(len(shingles), [(s, _frequent(s)) for s in scopes]), offsets, params)
     if not inside.any():

@@ -104,6 +104,7 @@ class BoilerplateParams:
     alike: float = 0.07  # mean cosine, 0 to 1, of its documents without it; above, they quote one event ...
     above_chance: float = 1.5  # ... unless it is under so many times that of any documents: all are on one topic
     sample: int = 32  # documents of a passage among which this is measured
+    titled: int = 3  # words of a title that tells stubs under one footer from copies
     own: int = 5  # shingles under which nothing is left of a document
 
     def __post_init__(self) -> None:

@@ -77,6 +77,15 @@ class TestFooters:
         plain = [{**row, "text": row["text"].removesuffix(FOOTERS["Fjord Post"])} for row in without(rows, "title")]
         assert facts(result, "canonical_doc_id") == facts(dedup.cluster(plain), "canonical_doc_id")
 
+    def test_headlines_tell_stubs_from_copies(self):
+        """Nothing but stubs: each mostly footer, as copies with small edits would be, but under its own headline."""
+        rows = articles(12, words=9)
+        never = Params(boilerplate=BoilerplateParams(least=10**6))
+        assert dedup.cluster(rows, never).groups.num_rows < 12
+        result = dedup.cluster(rows)
+        assert result.groups.num_rows == 12
+        assert counts(result)[0] == 12
+
     def test_scripts_without_spaces(self):
         chance = random.Random(7)
         footer = "本报讯记者电话五五五转载须经书面许可并注明出处违者追究法律责任欢迎订阅海港日报"
@@ -164,6 +173,16 @@ class TestWhatStays:
             )
         assert untouched(rows)
         assert max(dedup.cluster(rows).groups["duplicate_size"].to_pylist()) == 30
+
+    @pytest.mark.parametrize("reworded", [0, 2])
+    def test_nor_are_copies_under_their_headlines(self, reworded):
+        rows = articles(20, footer=False)
+        wire, head = prose(120, "wire").split(), prose(6, "head").split()
+        for i in range(30):
+            text = " ".join([*wire[: 3 * i], "changed", *wire[3 * i + 1 :]])
+            title = " ".join([*head[reworded:], *prose(reworded, f"head{i}").split()])
+            rows.append({"id": f"copy{i}", "title": title, "text": text, "source": "Fjord Post"})
+        assert untouched(rows)
 
     def test_equal_texts_count_once(self):
         rows = [{**row, "id": f"{row['id']}-{k}"} for row in articles(2) for k in range(9)]
