@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,9 @@ class Corpus:
     documents: pa.Table  # schema.DOCUMENTS without text (unless wanted), excerpt, content_key, kept columns
     sketches: pa.Table  # schema.sketches
     terms: pa.Table  # schema.TERMS
+    traces: pa.Table  # schema.TRACES
     source: reading.Source
+    boilerplate: dict[str, int] = field(default_factory=dict)  # how much was taken out
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,8 @@ def build_result(corpus: Corpus, copies: Copies, found: Stories, chosen: tuple[G
 
 def similarities(copies: Copies, found: Stories, chosen: tuple[Grouping, Grouping], exact: _Bool) -> dict[str, _Float]:
     """Measure each document: Jaccard and containment with its representative, cosine of that with the canonical one.
+
+    All three are those of the texts without their boilerplate.
 
     Parameters
     ----------
@@ -217,6 +221,7 @@ def manifest(corpus: Corpus, result: Result, params: Params, seconds: dict[str, 
             "stories": int((story_size > 1).sum()),
             "in_stories": int(story_size[story_size > 1].sum()),
             "singles": int((story_size == 1).sum()),
+            **corpus.boilerplate,
             **corpus.source.counts,
         },
         "seconds": seconds,

@@ -94,6 +94,26 @@ class DuplicateParams:
 
 
 @dataclass(frozen=True)
+class BoilerplateParams:
+    """Between reading and pass 1: which passages say nothing about an article."""
+
+    least: int = 5  # documents, 2 or more, that must hold a passage: fewer may be copies that nobody sees as such
+    source_share: float = 0.05  # of a source's documents, 0 to 1; a columnist's favourite phrase stands in fewer
+    corpus_share: float = 0.01  # of all documents, 0 to 1: a footer of one source of many, where sources are unknown
+    run: int = 4  # frequent shingles in a row, 1 or more, so six words: phrases of the language are shorter
+    alike: float = 0.07  # mean cosine, 0 to 1, of its documents without it; above, they quote one event ...
+    above_chance: float = 1.5  # ... unless it is under so many times that of any documents: all are on one topic
+    sample: int = 32  # documents of a passage among which this is measured
+    titled: int = 3  # words of a title that tells stubs under one footer from copies
+    own: int = 5  # shingles under which nothing is left of a document
+
+    def __post_init__(self) -> None:
+        _check("boilerplate least", self.least, 2, 2**62)
+        _check("boilerplate source_share", self.source_share, 0, 1)
+        _check("boilerplate corpus_share", self.corpus_share, 0, 1)
+
+
+@dataclass(frozen=True)
 class StoryParams:
     """Pass 2: when two texts report the same story. The defaults are one setting for every kind of corpus."""
 
@@ -125,6 +145,7 @@ class Params:
 
     reading: ReadingParams = field(default_factory=ReadingParams)
     duplicates: DuplicateParams = field(default_factory=DuplicateParams)
+    boilerplate: BoilerplateParams = field(default_factory=BoilerplateParams)
     stories: StoryParams = field(default_factory=StoryParams)
     canonical: str = DEFAULT_POLICY
     level: Level = "story"  # how far to go: exact copies only, duplicates, or stories too

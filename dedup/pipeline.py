@@ -1,4 +1,4 @@
-"""The program, top to bottom: read → copies → stories → canonical versions → tables.
+"""The program, top to bottom: read → without boilerplate → copies → stories → canonical versions → tables.
 
 Everything after reading works by position in the documents sorted by content key, so that the order of the input, of
 files and of threads changes nothing.
@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dedup import canonical, duplicates, groups, languages, reading, schema, stories, tables, text
+from dedup import boilerplate, canonical, duplicates, groups, languages, reading, schema, stories, tables, text
 from dedup.engines.local import LocalEngine
 from dedup.errors import SettingsError
 from dedup.findings import Copies, Corpus, Stories, build_result, manifest, mean_score
@@ -58,6 +58,7 @@ def cluster(source: Any, params: Params | None = None, *, progress: Progress | N
     clock = Clock(progress or (lambda *_: None))
     with LocalEngine(params.jobs) as engine:
         corpus = read(source, params, policy, engine, clock)
+        corpus = without_boilerplate(corpus, params, clock)
         copies = find_copies(corpus, params, policy, clock)
         found = find_stories(corpus, copies, params, engine, clock)
         with clock.stage("canonical"):
@@ -93,10 +94,10 @@ class Clock:
 def read(source: Any, params: Params, policy: tuple[canonical.Rule, ...], engine: LocalEngine, clock: Clock) -> Corpus:
     """Stream the input through the sketches of both passes, dropping each batch's text on the way."""
     asked = [name for name in canonical.columns_of(policy) if name not in schema.DOCUMENTS.names]
-    kept = tuple(dict.fromkeys((*params.reading.keep_cols, *asked)))
-    origin = reading.open_source(source, replace(params.reading, keep_cols=kept))
+    kept_cols = tuple(dict.fromkeys((*params.reading.keep_cols, *asked)))
+    origin = reading.open_source(source, replace(params.reading, keep_cols=kept_cols))
 
-    def reduce(batch: pa.RecordBatch) -> tuple[pa.Table, pa.RecordBatch, pa.RecordBatch]:
+    def reduce(batch: pa.RecordBatch) -> tuple[pa.Table, pa.RecordBatch, pa.RecordBatch, pa.RecordBatch]:
         prepared = text.prepare(batch)
         sketch = duplicates.sketch(batch, prepared, params.duplicates)
         excerpt = pc.utf8_slice_codeunits(batch["text"], 0, EXCERPT_CHARS).cast(pa.string())
@@ -104,7 +105,8 @@ def read(source: Any, params: Params, policy: tuple[canonical.Rule, ...], engine
         documents = documents.append_column("content_key", sketch["content_key"])
         if not params.with_text:
             documents = documents.drop_columns("text")
-        return documents, sketch, stories.count_terms(batch, prepared, params.stories)
+        terms = stories.count_terms(batch, prepared, params.stories)
+        return documents, sketch, terms, boilerplate.trace(prepared, sketch, terms, params.duplicates)
 
     with clock.stage("read"):
         parts = [reduce(pa.RecordBatch.from_pylist([], schema=origin.schema))]
@@ -112,11 +114,30 @@ def read(source: Any, params: Params, policy: tuple[canonical.Rule, ...], engine
             parts.append(part)
             clock.advance("read", len(part[0]))
         reading.check_rejects(origin)
-        documents = pa.concat_tables([part[0] for part in parts])
-        sketches = pa.Table.from_batches([part[1] for part in parts])
-        terms = pa.Table.from_batches([part[2] for part in parts])
-        order = pc.sort_indices(documents, [("content_key", "ascending"), ("doc_id", "ascending")])
-        return Corpus(documents.take(order), sketches.take(order), terms.take(order), origin)
+        corpus = [pa.concat_tables([part[0] for part in parts])]
+        corpus += [pa.Table.from_batches([part[place] for part in parts]) for place in (1, 2, 3)]
+        parts.clear()
+        order = pc.sort_indices(corpus[0], [("content_key", "ascending"), ("doc_id", "ascending")])
+        for place, table in enumerate(corpus):  # one by one, so that only one is there twice
+            corpus[place] = table.take(order)
+        documents, sketches, terms, traces = corpus
+        return Corpus(documents, sketches, terms, traces, origin)
+
+
+def without_boilerplate(corpus: Corpus, params: Params, clock: Clock) -> Corpus:
+    """Take out what many articles share that otherwise differ; equality alone needs no such care."""
+    if params.level == "exact":
+        return corpus
+    with clock.stage("boilerplate"):
+        left = boilerplate.strip(
+            corpus.sketches, corpus.terms, corpus.traces, corpus.documents["source"], params.boilerplate,
+            duplicates.permutations(params.duplicates.num_perm),
+            lambda counted: stories.vectors(counted, stories.background()),
+        )  # fmt: skip
+        counts = {"boilerplate_documents": left.documents, "boilerplate_shingles": left.shingles}
+        return replace(
+            corpus, sketches=left.sketches, terms=left.terms, traces=schema.TRACES.empty_table(), boilerplate=counts
+        )
 
 
 def find_copies(corpus: Corpus, params: Params, policy: tuple[canonical.Rule, ...], clock: Clock) -> Copies:

@@ -68,6 +68,9 @@ TERMS = pa.schema(
     ]
 )
 
+# Where the shingles, terms and figures of a text stood, by token; see `kernels.passages.trace`.
+TRACES = pa.schema([("ranks", pa.large_list(pa.uint16())), ("places", pa.large_list(pa.uint16()))])
+
 
 def sketches(num_perm: int) -> pa.Schema:
     """Return the schema of what pass 1 keeps of a document; lists are sorted hashes."""

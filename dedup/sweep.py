@@ -21,7 +21,7 @@ from dedup.errors import InputError
 from dedup.evaluate import evaluate
 from dedup.findings import Corpus
 from dedup.params import SETTINGS, Params, from_results
-from dedup.pipeline import Clock, Progress, find_copies, find_stories, read
+from dedup.pipeline import Clock, Progress, find_copies, find_stories, read, without_boilerplate
 from dedup.run import Result
 
 
@@ -95,7 +95,7 @@ def sweep(
     clock = Clock(progress or (lambda *_: None))
     in_force = {name: _setting(params, name) for name in CURVES if name not in skipped}
     with LocalEngine(params.jobs) as engine:
-        corpus = _corpus(source, params, engine, clock)
+        corpus = without_boilerplate(_corpus(source, params, engine, clock), params, clock)
         curves = {name: _curve(name, corpus, gold, params, engine, clock) for name in in_force}
     best = {name: min(curves[name], key=lambda point: _rank(point, in_force[name]))["value"] for name in in_force}
     measure = "pairs" if _are_pairs(gold) else "bcubed"

@@ -2,7 +2,7 @@
 
 A twin takes and gives lists with one entry per document where a kernel has values and offsets; texts are `str`, hashes
 plain integers. Nothing is shared with `dedup`: what a letter is comes from `unicodedata`, not from `dedup.text`.
-The twins are in `naive_text`, `naive_pairs` and `naive_stories`; tests take them from here.
+The twins are in `naive_text`, `naive_passages`, `naive_pairs` and `naive_stories`; tests take them from here.
 """
 
 from itertools import pairwise
@@ -19,6 +19,7 @@ from naive_pairs import (
     prefix_keys,
     run_pairs,
 )
+from naive_passages import cover, discount, mean_cosines, slot_counts, trace
 from naive_stories import (
     average_linkage,
     best_scores,
@@ -35,6 +36,7 @@ from naive_text import (
     distinct,
     fold,
     hash_neighbours,
+    hash_pairs,
     language_votes,
     lookup,
     mix64,
@@ -52,14 +54,18 @@ __all__ = [
     "components",
     "count_slots",
     "count_terms",
+    "cover",
     "digest",
+    "discount",
     "distinct",
     "feedback_cosines",
     "feedback_norms",
     "fold",
     "hash_neighbours",
+    "hash_pairs",
     "language_votes",
     "lookup",
+    "mean_cosines",
     "minhash",
     "mix64",
     "non_ascii",
@@ -73,7 +79,9 @@ __all__ = [
     "run_pairs",
     "shingle",
     "similar_pairs",
+    "slot_counts",
     "tokenise",
+    "trace",
     "transpose",
     "tree_cut",
     "unit_rows",

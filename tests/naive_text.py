@@ -78,6 +78,10 @@ def hash_neighbours(hashes):
     return [hash_pair(a, b) for a, b in pairwise(hashes)]
 
 
+def hash_pairs(firsts, seconds):
+    return [hash_pair(a, b) for a, b in zip(firsts, seconds, strict=True)]
+
+
 def digest(texts):
     digests = []
     for text in texts:

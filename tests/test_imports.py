@@ -23,6 +23,7 @@ LAYERS = (
     {
         "reading",
         "text",
+        "boilerplate",
         "languages",
         "duplicates",
         "groups",
@@ -43,6 +44,7 @@ LEVEL = {name: len(LAYERS) - place for place, names in enumerate(LAYERS) for nam
 # Stages do not know each other, but tokens, comparable text and languages are notions of both passes, and groups.py is
 # the last part of pass 1, in a file of its own.
 ALLOWED = {
+    ("boilerplate", "text"),
     ("duplicates", "text"),
     ("languages", "text"),
     ("stories", "text"),

@@ -215,7 +215,7 @@ class TestBorders:
         seen = []
         result = dedup.cluster(SEEDS, progress=lambda *state: seen.append(state))
         names = list(dict.fromkeys(name for name, _, _ in seen))
-        assert names[:2] == ["read", "candidates"] and set(names) == set(result.manifest["seconds"])
+        assert names[:3] == ["read", "boilerplate", "candidates"] and set(names) == set(result.manifest["seconds"])
         assert [total for name, done, total in seen if name == "read"][-1] == len(ARTICLES)
 
 

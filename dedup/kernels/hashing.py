@@ -55,6 +55,15 @@ def hash_neighbours(hashes: npt.NDArray[np.uint64]) -> Any:
 
 
 @kernel
+def hash_pairs(a: npt.NDArray[np.uint64], b: npt.NDArray[np.uint64]) -> Any:
+    """Hash pairs of hashes, each in this order, uint64[m] twice → uint64[m]. O(m)."""
+    out = np.empty(len(a), np.uint64)
+    for i in range(len(out)):
+        out[i] = hash_pair(a[i], b[i])
+    return out
+
+
+@kernel
 def digest(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> Any:
     """Hash each text as a whole, to 128 bits.
 

@@ -1,0 +1,220 @@
+"""Passages that many documents share: where the shingles of a text stand, and what runs of them cover."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dedup.kernels.hashing import HAS_DIGIT, IS_CHARACTER, hash_pair
+from dedup.kernels.jit import inlined, kernel
+
+NOWHERE = 0xFFFF  # the place of a token that is no term and no figure, or lies beyond what 16 bits can name
+
+
+@kernel
+def trace(
+    hashes: npt.NDArray[np.uint64],
+    kinds: npt.NDArray[np.uint8],
+    offsets: npt.NDArray[np.int64],
+    words: int,
+    characters: int,
+    shingles: npt.NDArray[np.uint64],
+    shingle_offsets: npt.NDArray[np.int64],
+    terms: npt.NDArray[np.uint64],
+    term_offsets: npt.NDArray[np.int64],
+    figures: npt.NDArray[np.uint64],
+    figure_offsets: npt.NDArray[np.int64],
+) -> Any:
+    """Note for each token which shingle starts there, and which term or figure it is.
+
+    Parameters
+    ----------
+    hashes : uint64[t], kinds : uint8[t], offsets : int64[n + 1]
+    words, characters : as of `hashing.shingle`, which gave shingles : uint64[s], shingle_offsets : int64[n + 1]
+    terms : uint64[m], term_offsets : int64[n + 1]
+        As of `tfidf.count_terms`.
+    figures : uint64[k], figure_offsets : int64[n + 1]
+        As of `hashing.numbers`; a figure of several tokens, such as 1,200, is none of them.
+
+    Returns
+    -------
+    ranks : uint16[t], place of the shingle in its document's list; NOWHERE where none starts.
+    places : uint16[t], place in the document's list of terms, followed by its figures. O(t log t).
+    """
+    ranks = np.full(len(hashes), NOWHERE, np.uint16)
+    places = np.full(len(hashes), NOWHERE, np.uint16)
+    for d in range(len(offsets) - 1):
+        first, last = shingle_offsets[d], shingle_offsets[d + 1]
+        term_first, term_last = term_offsets[d], term_offsets[d + 1]
+        for i in range(offsets[d], offsets[d + 1]):
+            in_character = kinds[i] & IS_CHARACTER
+            width = characters if in_character else words
+            if i + width <= offsets[d + 1]:
+                h = hashes[i]
+                for j in range(i + 1, i + width):
+                    h = hash_pair(h, hashes[j])
+                ranks[i] = _place(shingles, first, last, h)
+            if in_character:
+                if i + 1 < offsets[d + 1] and kinds[i + 1] & IS_CHARACTER:
+                    pair = hash_pair(hashes[i], hashes[i + 1])
+                    places[i] = _place(terms, term_first, term_last, pair)
+            elif kinds[i] & HAS_DIGIT:
+                figure = _place(figures, figure_offsets[d], figure_offsets[d + 1], hashes[i])
+                places[i] = min(term_last - term_first + figure, NOWHERE)
+            else:
+                places[i] = _place(terms, term_first, term_last, hashes[i])
+    return ranks, places
+
+
+@kernel
+def slot_counts(values: npt.NDArray[np.uint64], counts: npt.NDArray[np.uint8]) -> Any:
+    """Look up the count of each hash, as of `lsh.count_slots`: too high where a slot serves several.
+
+    Parameters
+    ----------
+    values : uint64[m]; counts : uint8[2^k]
+
+    Returns
+    -------
+    uint8[m]; 255 stands for all above, too. O(m).
+    """
+    mask = np.uint64(len(counts) - 1)
+    out = np.empty(len(values), np.uint8)
+    for i in range(len(values)):
+        out[i] = counts[values[i] & mask]
+    return out
+
+
+@kernel
+def cover(
+    ranks: npt.NDArray[np.uint16],
+    offsets: npt.NDArray[np.int64],
+    flags: npt.NDArray[np.bool_],
+    shingle_offsets: npt.NDArray[np.int64],
+    least: int,
+    words: int,
+) -> Any:
+    """Find the runs of at least `least` flagged shingles in a row, and the tokens that they cover.
+
+    Parameters
+    ----------
+    ranks : uint16[t] of `trace`, offsets : int64[n + 1]
+    flags : bool[s], shingle_offsets : int64[n + 1]
+    words : tokens of a shingle
+
+    Returns
+    -------
+    covered : bool[t]
+    inside : bool[s], the shingles of the runs. O(t).
+    """
+    covered = np.zeros(len(ranks), np.bool_)
+    inside = np.zeros(len(flags), np.bool_)
+    for d in range(len(offsets) - 1):
+        base, end = shingle_offsets[d], offsets[d + 1]
+        run = 0
+        for i in range(offsets[d], end + 1):
+            if i < end and ranks[i] != NOWHERE and flags[base + ranks[i]]:
+                run += 1
+                continue
+            if run >= least:
+                for j in range(i - run, i):
+                    inside[base + ranks[j]] = True
+                covered[i - run : min(i + words - 1, end)] = True
+            run = 0
+    return covered, inside
+
+
+@kernel
+def discount(
+    covered: npt.NDArray[np.bool_],
+    places: npt.NDArray[np.uint16],
+    offsets: npt.NDArray[np.int64],
+    counts: npt.NDArray[np.int32],
+    count_offsets: npt.NDArray[np.int64],
+    figures: npt.NDArray[np.uint64],
+    figure_offsets: npt.NDArray[np.int64],
+) -> Any:
+    """Take covered tokens off the counts of terms and figures.
+
+    Parameters
+    ----------
+    covered : bool[t], places : uint16[t] of `trace`, offsets : int64[n + 1]
+    counts : int32[m], count_offsets : int64[n + 1]
+    figures : uint64[k], sorted inside each document; figure_offsets : int64[n + 1]
+
+    Returns
+    -------
+    left : int32[m], what is left of the counts
+    kept : bool[k], the figures that stay; of equal ones as many go as are covered. O(t + m + k).
+    """
+    left = counts.copy()
+    kept = np.ones(len(figures), np.bool_)
+    for d in range(len(offsets) - 1):
+        terms = count_offsets[d + 1] - count_offsets[d]
+        for i in range(offsets[d], offsets[d + 1]):
+            if not covered[i] or places[i] == NOWHERE:
+                continue
+            if places[i] < terms:
+                place = count_offsets[d] + places[i]
+                left[place] = max(left[place] - 1, 0)
+                continue
+            place = figure_offsets[d] + places[i] - terms  # `trace` names the first of equal ones
+            figure = figures[place]
+            while place < figure_offsets[d + 1] and figures[place] == figure and not kept[place]:
+                place += 1
+            if place < figure_offsets[d + 1] and figures[place] == figure:
+                kept[place] = False
+    return left, kept
+
+
+@kernel
+def mean_cosines(
+    indptr: npt.NDArray[np.int64],
+    indices: npt.NDArray[np.int32],
+    data: npt.NDArray[np.float32],
+    v: int,
+    members: npt.NDArray[np.int64],
+    offsets: npt.NDArray[np.int64],
+) -> Any:
+    """Return the mean cosine over the pairs of rows of each set, from the length of the sum of its rows.
+
+    Parameters
+    ----------
+    indptr : int64[n + 1], indices : int32[m], data : float32[m]
+        CSR of v columns; rows of length 1.
+    members : int64[k], rows of each set; offsets : int64[c + 1]
+
+    Returns
+    -------
+    float64[c]; 0 for a set of one. O(entries of all members).
+    """
+    means = np.zeros(len(offsets) - 1)
+    total = np.zeros(v)
+    for c in range(len(means)):
+        both = 0.0
+        for k in range(offsets[c], offsets[c + 1]):
+            for i in range(indptr[members[k]], indptr[members[k] + 1]):
+                weight = float(data[i])
+                both += 2 * weight * total[indices[i]]  # with each earlier member
+                total[indices[i]] += weight
+        for k in range(offsets[c], offsets[c + 1]):
+            for i in range(indptr[members[k]], indptr[members[k] + 1]):
+                total[indices[i]] = 0.0
+        size = offsets[c + 1] - offsets[c]
+        means[c] = both / max(size * (size - 1), 1)
+    return means
+
+
+@inlined
+def _place(values: npt.NDArray[np.uint64], first: int, end: int, value: Any) -> Any:
+    """Return the place of a value among the sorted values[first:end], NOWHERE if it is none of them."""
+    low, high = first, end
+    while low < high:
+        middle = (low + high) >> 1
+        if values[middle] < value:
+            low = middle + 1
+        else:
+            high = middle
+    return min(low - first, NOWHERE) if low < end and values[low] == value else NOWHERE
