@@ -117,20 +117,26 @@ class BoilerplateParams:
 class StoryParams:
     """Pass 2: when two texts report the same story. The defaults are one setting for every kind of corpus."""
 
-    granularity: float = 0.40  # height of a single article in the tree cut: larger gives smaller stories
+    granularity: float = 0.50  # height of a single article in the tree cut: larger gives smaller stories
     cut_power: float = 0.4  # of the heights in the tree cut; less favours large stories, whose averages are low
+    pair_height: float = (
+        0.1  # height that a story of two must rise above: two of the unrelated may lie near by chance ...
+    )
+    pair_fade: float = 3.0  # ... many hardly: for a story of n it is pair_height · (2 / n)^pair_fade
     title_weight: int = 2  # times the words of a title count
     pair_floor: float = 0.05  # cosine under which two articles have nothing to do with each other
-    feedback: float = 0.25  # share of the neighbours mixed into a vector (Rocchio)
-    feedback_neighbours: int = 3
-    crowd_neighbours: int = 15  # best similarities whose mean tells how crowded a neighbourhood is
+    feedback: float = 0.5  # share of the neighbours mixed into a vector (Rocchio)
+    feedback_neighbours: int = 2
+    crowd_neighbours: int = 20  # best similarities whose mean tells how crowded a neighbourhood is
     crowd_floor: float = 0.20  # least such mean: in a small batch the unrelated that would be near are not there
-    crowding: float = 0.7  # share of that crowdedness taken off a similarity
+    crowding: float = 0.6  # share of that crowdedness taken off a similarity
     sifting: float = 1.3  # times this correction, for plain cosines: feedback then lifts what belongs together
-    crowd_length: float = 20.0  # distinct terms at which half of it is taken off: headlines have chance neighbours
+    crowd_scale: float = 0.3  # added to that mean where similarities are told relative to it
+    crowd_length: float = 10.0  # distinct terms at which half of it is taken off: headlines have chance neighbours
     decay_floor: float = 0.4  # what is left of a similarity between dates far apart
     time_scale: float = 7.0  # days; exp(-Δt / time_scale)
     link_floor: float = 0.02  # corrected similarity under which a link is not stored
+    opposition: float = 2.0  # score that a template filled in again on another day takes from two stories
     merge_floor: float = 0.005  # average link down to which the tree is built
 
     def __post_init__(self) -> None:

@@ -172,6 +172,7 @@ def find_stories(corpus: Corpus, copies: Copies, params: Params, engine: LocalEn
     with clock.stage("vectors"):
         vectors = stories.vectors(corpus.terms.take(pa.array(positions)), stories.background())
     links, unlike = schema.LINKS.empty_table(), dict[str, pa.Table]()
+    opposed = (np.empty(0, np.int64), np.empty(0, np.int64))
     label = np.arange(k)
     if params.level == "story":
         with clock.stage("similar pairs"):
@@ -180,9 +181,10 @@ def find_stories(corpus: Corpus, copies: Copies, params: Params, engine: LocalEn
             links = stories.similar_pairs(vectors, days, refused, params.stories, engine.map)
             links, unlike["other language"] = part_languages(links, corpus.terms["language"], positions)
             links, unlike["template"] = part_templates(links, copies, positions, params)
+            opposed = opposed_pairs(refused, unlike["template"], days, params)
         with clock.stage("linkage"):
-            label = np.unique(stories.link(k, links, params.stories), return_inverse=True)[1]
-    return Stories(positions, rank, vectors, links, unlike, label)
+            label = np.unique(stories.link(k, links, opposed, params.stories), return_inverse=True)[1]
+    return Stories(positions, rank, vectors, links, unlike, opposed, label)
 
 
 def refused_pairs(copies: Copies, rank: _Int) -> tuple[_Int, _Int]:
@@ -209,6 +211,17 @@ def part_templates(links: pa.Table, copies: Copies, positions: _Int, params: Par
     left, right = (copies.unit[positions[links[side].to_numpy()]] for side in ("left", "right"))
     template = duplicates.templates(copies.units, left, right, params.duplicates)
     return links.filter(pa.array(~template)), links.filter(pa.array(template))
+
+
+def opposed_pairs(refused: tuple[_Int, _Int], templates: pa.Table, days: _Float, params: Params) -> tuple[_Int, _Int]:
+    """Return the pairs of one template on different days: a notice that comes again is another story.
+
+    On one day it may be an update, which is no evidence either way.
+    """
+    both = (np.concatenate((refused[0], templates["left"])), np.concatenate((refused[1], templates["right"])))
+    left, right = both
+    again = np.abs(days[left] - days[right]) * 24 >= params.duplicates.short_hours
+    return left[again], right[again]
 
 
 def choose_canonicals(

@@ -193,13 +193,36 @@ def similar_pairs(rows: Vectors, days: _Float, refused: tuple[_Int, _Int], param
         return found
 
     similarity = np.concatenate([np.empty(0), *each(after_feedback, range(len(bounds) - 1))])
-    crowd = cosine.best_scores(n, left, right, similarity, params.crowd_neighbours)
-    tolls = shares * np.maximum(crowd.sum(axis=1) / params.crowd_neighbours, params.crowd_floor)
-    score = (similarity - (tolls[left] + tolls[right]) / 2) * decay(days[left], days[right], params)
+    best = cosine.best_scores(n, left, right, similarity, params.crowd_neighbours)
+    crowd = np.maximum(best.sum(axis=1) / params.crowd_neighbours, params.crowd_floor)
+    score = stand_out(similarity, crowd, shares, left, right, params) * decay(days[left], days[right], params)
     linked = score >= params.link_floor
     return pa.Table.from_arrays(
         [pa.array(column[linked]) for column in (left, right, plain, np.minimum(score, 1.0))], schema=schema.LINKS
     )
+
+
+def stand_out(
+    similarity: _Float, crowd: _Float, shares: _Float, left: _Int, right: _Int, params: StoryParams
+) -> _Float:
+    """Return how far the similarity of each pair stands out from the crowd around both.
+
+    Local scaling (Zelnik-Manor, Perona 2004, section 2), by difference and by ratio: what the crowd explains is taken
+    off, and in a dense neighbourhood the rest counts for less. Never more than the similarity.
+
+    Parameters
+    ----------
+    similarity : float64[p], of the pairs left, right : int64[p]
+    crowd : float64[n], mean of each one's best similarities, at least crowd_floor
+    shares : float64[n], how much of it is taken off
+
+    Returns
+    -------
+    float64[p]
+    """
+    toll = (shares[left] * crowd[left] + shares[right] * crowd[right]) / 2
+    dense = (crowd[left] + crowd[right]) / 2 + params.crowd_scale
+    return (similarity - toll) * np.sqrt((params.crowd_floor + params.crowd_scale) / dense)
 
 
 def decay(days_a: _Float, days_b: _Float, params: StoryParams) -> _Float:
@@ -209,21 +232,26 @@ def decay(days_a: _Float, days_b: _Float, params: StoryParams) -> _Float:
     return np.where(np.isnan(apart), 1.0, faded)
 
 
-def link(n: int, links: pa.Table, params: StoryParams) -> _Int:
+def link(n: int, links: pa.Table, opposed: tuple[_Int, _Int], params: StoryParams) -> _Int:
     """Group documents into stories: average linkage over the links, and the cut of its tree.
 
     Parameters
     ----------
     links : schema.LINKS
+    opposed : left, right, int64[q]; other pairs, which speak against one story with `opposition` each.
 
     Returns
     -------
     int64[n], the smallest position of each one's story.
     """
-    weight = np.rint(links["score"].to_numpy() / linkage.UNIT).astype(np.int64)
-    left, right = links["left"].to_numpy(), links["right"].to_numpy()
+    left = np.concatenate((links["left"].to_numpy(), opposed[0]))
+    right = np.concatenate((links["right"].to_numpy(), opposed[1]))
+    score = np.concatenate((links["score"].to_numpy(), np.full(len(opposed[0]), -params.opposition)))
+    weight = np.rint(score / linkage.UNIT).astype(np.int64)
     children, heights = linkage.average_linkage(n, left, right, weight, params.merge_floor)
-    label = linkage.tree_cut(n, children, heights, params.granularity, params.cut_power)
+    label = linkage.tree_cut(
+        n, children, heights, params.granularity, params.cut_power, params.pair_height, params.pair_fade
+    )
     _, first, inverse = np.unique(label, return_index=True, return_inverse=True)
     return first[inverse].astype(np.int64)
 

@@ -200,7 +200,7 @@ def _stories(name: str, corpus: Corpus, params: Params, engine: LocalEngine) -> 
     representative = found.rank[copies.group]
 
     def labels(value: float) -> _Int:
-        label = stories.link(len(found.label), found.links, _with(params, name, value).stories)
+        label = stories.link(len(found.label), found.links, found.opposed, _with(params, name, value).stories)
         return label[representative]
 
     return labels

@@ -106,7 +106,7 @@ def average_linkage(n, left, right, weight, floor):
     return children, heights
 
 
-def tree_cut(n, children, heights, single, power):
+def tree_cut(n, children, heights, single, power, pair, fade):
     def leaves(node):
         return [node] if node < n else [leaf for child in children[node - n] for leaf in leaves(child)]
 
@@ -116,7 +116,9 @@ def tree_cut(n, children, heights, single, power):
 
     def best(node, above):
         """Return the best value at or under a node, and the kept node of each leaf."""
-        value = len(leaves(node)) * (height(node) ** power - above**power)
+        size = len(leaves(node))
+        ground = max(above, pair * (2 / size) ** fade) if node >= n else above
+        value = size * (height(node) ** power - ground**power)
         if node >= n:
             (value_a, kept_a), (value_b, kept_b) = (best(child, height(node)) for child in children[node - n])
             if value_a + value_b > value:

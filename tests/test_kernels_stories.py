@@ -183,10 +183,10 @@ def test_products_of_float32_are_added_unrounded():
 
 @st.composite
 def graphs(draw):
-    """Draw pairs in any direction with weights that often tie."""
+    """Draw pairs in any direction with weights that often tie, or sum up to nothing."""
     n = draw(st.integers(0, 9))
     pairs = [pair[:: draw(st.sampled_from([1, -1]))] for pair in pairs_of(draw, n)]
-    weight = st.integers(1, 4).map(lambda w: w << 28) | st.integers(1, 1 << 30)
+    weight = st.sampled_from([-2, -1, 1, 2, 3, 4]).map(lambda w: w << 28) | st.integers(1, 1 << 30)
     return n, pairs, [draw(weight) for _ in pairs]
 
 
@@ -254,19 +254,20 @@ def test_order_of_pairs_does_not_matter():
 
 
 powers = st.sampled_from([0.0, 0.25, 0.4, 0.5, 1.0])
+pair_heights = st.sampled_from([0.0, 0.1, 0.5, 2.0])
 
 
 @settings(max_examples=300, deadline=None)
-@example((0, [], []), 0.35, 0.5)
-@example((3, [], []), 0.35, 0.5)  # no merges
-@example((6, RING, [HALF] * 6), 0.5, 0.4)
-@example((6, CLIQUE, [HALF] * 15), 0.5, 0.5)  # merges as high as a leaf: the values of a node and its parts tie
-@given(graphs(), st.sampled_from([0.0, 0.01, 0.35, 0.5, 1.0]), powers)
-def test_tree_cut(graph, single, power):
+@example((0, [], []), 0.35, 0.5, 0.1)
+@example((3, [], []), 0.35, 0.5, 0.1)  # no merges
+@example((6, RING, [HALF] * 6), 0.5, 0.4, 0.0)
+@example((6, CLIQUE, [HALF] * 15), 0.5, 0.5, 0.0)  # merges as high as a leaf: the values of a node and its parts tie
+@given(graphs(), st.sampled_from([0.0, 0.01, 0.35, 0.5, 1.0]), powers, pair_heights)
+def test_tree_cut(graph, single, power, pair):
     n, pairs, weight = graph
     children, heights = linkage.average_linkage(n, *two(pairs), int64(weight), 2.0**-8)
-    found = linkage.tree_cut(n, children, heights, single, power)
-    assert found.tolist() == naive.tree_cut(n, children.tolist(), heights.tolist(), single, power)
+    found = linkage.tree_cut(n, children, heights, single, power, pair, 3.0)
+    assert found.tolist() == naive.tree_cut(n, children.tolist(), heights.tolist(), single, power, pair, 3.0)
 
 
 @st.composite
@@ -281,8 +282,8 @@ def trees(draw):
 
 
 @settings(max_examples=300, deadline=None)
-@given(trees(), st.sampled_from([0.01, 0.25, 0.35, 1.0]), powers)
-def test_tree_cut_of_any_forest(tree, single, power):
+@given(trees(), st.sampled_from([0.01, 0.25, 0.35, 1.0]), powers, pair_heights)
+def test_tree_cut_of_any_forest(tree, single, power, pair):
     n, children, heights = tree
-    found = linkage.tree_cut(n, int64(children).reshape(-1, 2), np.array(heights, np.float64), single, power)
-    assert found.tolist() == naive.tree_cut(n, children, heights, single, power)
+    found = linkage.tree_cut(n, int64(children).reshape(-1, 2), np.array(heights, np.float64), single, power, pair, 1.0)
+    assert found.tolist() == naive.tree_cut(n, children, heights, single, power, pair, 1.0)

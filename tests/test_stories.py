@@ -16,6 +16,7 @@ from dedup.params import ReadingParams, StoryParams
 
 SEEDS = Path(__file__).parents[1] / "seeds" / "articles.jsonl"
 PARAMS = StoryParams()
+NONE = (np.empty(0, np.int64), np.empty(0, np.int64))
 NOTICE = (
     "The company said after a meeting of its board that it will pay a quarterly dividend of {} cents a share to all "
     "holders of its common stock, as it has done without a break since it was first listed, and that {} thousand of "
@@ -85,8 +86,11 @@ def dense_scores(rows, days, refused, params):
     mixed /= np.maximum(np.linalg.norm(mixed, axis=1, keepdims=True), 1e-300)
     similar = np.where(survive, mixed @ mixed.T, 0.0)
     crowd = best(similar, params.crowd_neighbours).sum(axis=1) / params.crowd_neighbours
-    tolls = shares * np.maximum(crowd, params.crowd_floor)
-    score = (similar - (tolls[:, None] + tolls[None, :]) / 2) * faded
+    crowd = np.maximum(crowd, params.crowd_floor)
+    tolls = shares * crowd
+    dense = (crowd[:, None] + crowd[None, :]) / 2 + params.crowd_scale
+    scale = np.sqrt((params.crowd_floor + params.crowd_scale) / dense)
+    score = (similar - (tolls[:, None] + tolls[None, :]) / 2) * scale * faded
     return cosines, np.where(survive & (score >= params.link_floor), np.minimum(score, 1.0), 0.0)
 
 
@@ -186,9 +190,9 @@ class TestNothingElseMatters:
         assert (ends == other_ends).all()
         np.testing.assert_allclose(score, other_score, rtol=1e-12)
 
-        label = stories.link(len(days), there, PARAMS)
+        label = stories.link(len(days), there, NONE, PARAMS)
         other = np.empty_like(label)
-        other[order] = stories.link(len(days), back, PARAMS)
+        other[order] = stories.link(len(days), back, NONE, PARAMS)
         assert ((label[:, None] == label) == (other[:, None] == other)).all()
 
 
@@ -227,21 +231,29 @@ class TestLink:
         strong = [(1, 0), (2, 0), (2, 1), (4, 3), (5, 3), (5, 4)]
         pairs = [(left, right, 0.5, 0.5) for left, right in strong] + [(3, 2, 0.06, 0.05)]
         found = stories.link(
-            7, pa.Table.from_pylist([dict(zip(schema.LINKS.names, p, strict=True)) for p in pairs]), PARAMS
+            7, pa.Table.from_pylist([dict(zip(schema.LINKS.names, p, strict=True)) for p in pairs]), NONE, PARAMS
         )
         assert found.tolist() == [0, 0, 0, 3, 3, 3, 6]
+
+    def test_what_is_opposed_stays_apart_whoever_stands_between(self):
+        pairs = [(2, 0, 0.5, 0.5), (2, 1, 0.5, 0.4), (3, 2, 0.5, 0.5), (3, 0, 0.5, 0.5), (3, 1, 0.5, 0.4)]
+        links = pa.Table.from_pylist([dict(zip(schema.LINKS.names, p, strict=True)) for p in pairs])
+        assert stories.link(4, links, NONE, PARAMS).tolist() == [0, 0, 0, 0]
+        opposed = (np.array([1]), np.array([0]))
+        assert stories.link(4, links, opposed, PARAMS).tolist() == [0, 1, 0, 0]
 
     def test_a_larger_granularity_never_gives_fewer_stories(self, seeds):
         _, rows, days = seeds
         found = links(rows, days)
         counts = [
-            len(set(stories.link(len(days), found, replace(PARAMS, granularity=g)).tolist())) for g in (0.05, 0.35, 2)
+            len(set(stories.link(len(days), found, NONE, replace(PARAMS, granularity=g)).tolist()))
+            for g in (0.05, 0.35, 2)
         ]
         assert counts == sorted(counts) and counts[0] < counts[-1]
 
     def test_nothing(self):
-        assert stories.link(0, schema.LINKS.empty_table(), PARAMS).tolist() == []
-        assert stories.link(2, schema.LINKS.empty_table(), PARAMS).tolist() == [0, 1]
+        assert stories.link(0, schema.LINKS.empty_table(), NONE, PARAMS).tolist() == []
+        assert stories.link(2, schema.LINKS.empty_table(), NONE, PARAMS).tolist() == [0, 1]
 
 
 def test_time_parts_one_event_from_its_repeat():

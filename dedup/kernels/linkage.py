@@ -12,6 +12,8 @@ from dedup.kernels.jit import inlined, kernel
 # Weights are added as whole multiples of this, so that a sum does not depend on its order.
 UNIT = 2.0**-30
 
+_UNSEEN = -(1 << 62)  # where no weight was summed yet
+
 
 @kernel
 def average_linkage(
@@ -31,7 +33,7 @@ def average_linkage(
     ----------
     n : number of positions
     left, right : int64[m], distinct pairs
-    weight : int64[m], in units of `UNIT`
+    weight : int64[m], in units of `UNIT`; a negative one speaks against joining the two
     floor : average in plain units under which nothing merges.
 
     Returns
@@ -43,7 +45,7 @@ def average_linkage(
     parent = np.arange(2 * n)
     size = np.ones(2 * n, np.int64)
     smallest = np.arange(2 * n)
-    total = np.zeros(2 * n, np.int64)  # scratch: summed weight to each cluster, 0 between uses
+    total = np.full(2 * n, _UNSEEN)  # scratch: summed weight to each cluster, _UNSEEN between uses
     heap = np.empty(2 * n + 1, np.int64)
     bound = np.zeros(2 * n, np.float64)
     n_heap = 0
@@ -92,13 +94,20 @@ def average_linkage(
 
 @kernel
 def tree_cut(
-    n: int, children: npt.NDArray[np.int64], heights: npt.NDArray[np.float64], single: float, power: float
+    n: int,
+    children: npt.NDArray[np.int64],
+    heights: npt.NDArray[np.float64],
+    single: float,
+    power: float,
+    pair: float,
+    fade: float,
 ) -> Any:
     """Choose the disjoint nodes of a merge tree that hold together best.
 
     The value of a node is size · (height^power - (height of its parent)^power), as the excess of mass of HDBSCAN
     (Campello, Moulavi, Sander 2013, section 5) with similarities for densities; a node is kept where its value is at
-    least the best sum below it.
+    least the best sum below it. A node of m leaves counts from pair · (2 / m)^fade where its parent is lower: the
+    nearest two of many unrelated ones are near by chance, a crowd is not.
 
     Parameters
     ----------
@@ -106,6 +115,7 @@ def tree_cut(
     children : int64[k, 2], heights : float64[k], of `average_linkage`
     single : height of a leaf; larger gives smaller clusters.
     power : 0 … 1; less favours large clusters, whose averages are low.
+    pair : least height that a node of two leaves counts from; fade : how fast that falls with the size.
 
     Returns
     -------
@@ -127,6 +137,8 @@ def tree_cut(
     kept = np.ones(nodes, np.bool_)
     for node in range(nodes):
         above = height[parent[node]] if parent[node] >= 0 else 0.0
+        if node >= n:
+            above = max(above, pair * (2.0 / size[node]) ** fade)
         best[node] = size[node] * (height[node] ** power - above**power)
         if node >= n:
             below = best[children[node - n, 0]] + best[children[node - n, 1]]
@@ -198,7 +210,7 @@ def _compact(
 ) -> Any:
     """Append a list to the `kept` entries at `target`, merged clusters under their new names and once each.
 
-    Returns the new length. `total` holds the sums meanwhile; weights are positive, so 0 means "not seen".
+    Returns the new length. `total` holds the sums meanwhile.
     """
     for i in range(target, target + kept):
         total[adjacent[i]] = weights[i]
@@ -210,13 +222,14 @@ def _compact(
             other = parent[other]
         if other == c:
             continue
-        if total[other] == 0:
+        if total[other] == _UNSEEN:
             adjacent[target + length] = other
             length += 1
+            total[other] = 0
         total[other] += w
     for i in range(target, target + length):
         weights[i] = total[adjacent[i]]
-        total[adjacent[i]] = 0
+        total[adjacent[i]] = _UNSEEN
     return length
 
 
