@@ -133,8 +133,9 @@ class StoryParams:
     sifting: float = 1.3  # times this correction, for plain cosines: feedback then lifts what belongs together
     crowd_scale: float = 0.3  # added to that mean where similarities are told relative to it
     crowd_length: float = 10.0  # distinct terms at which half of it is taken off: headlines have chance neighbours
-    decay_floor: float = 0.4  # what is left of a similarity between dates far apart
+    decay_floor: float = 0.3  # what is left of a similarity between dates far apart
     time_scale: float = 7.0  # days; exp(-Δt / time_scale)
+    dispersion: float = 0.7  # share of the logarithm of the usual decay that is taken off: none in a corpus of one day
     link_floor: float = 0.02  # corrected similarity under which a link is not stored
     opposition: float = 2.0  # score that a template filled in again on another day takes from two stories
     merge_floor: float = 0.005  # average link down to which the tree is built

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dedup import boilerplate, canonical, duplicates, groups, languages, reading, schema, stories, tables, text
+from dedup import boilerplate, canonical, duplicates, groups, languages, reading, schema, stories, tables, text, timing
 from dedup.engines.local import LocalEngine
 from dedup.errors import SettingsError
 from dedup.findings import Copies, Corpus, Stories, build_result, manifest, mean_score
@@ -176,7 +176,7 @@ def find_stories(corpus: Corpus, copies: Copies, params: Params, engine: LocalEn
     label = np.arange(k)
     if params.level == "story":
         with clock.stage("similar pairs"):
-            days = stories.telling_days(corpus.sketches["hours"].to_numpy()[positions])
+            days = timing.telling_days(corpus.sketches["hours"].to_numpy()[positions])
             refused = refused_pairs(copies, rank)
             links = stories.similar_pairs(vectors, days, refused, params.stories, engine.map)
             links, unlike["other language"] = part_languages(links, corpus.terms["language"], positions)

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from dedup import languages, schema
+from dedup import languages, schema, timing
 from dedup.kernels import cosine, feedback, linkage, tfidf
 from dedup.params import StoryParams
 from dedup.text import Comparable
@@ -142,23 +142,6 @@ def foreign_idf(own: _Int, peers: _Float, documents: int) -> _Float:
     return idf
 
 
-def telling_days(hours: _Float) -> _Float:
-    """Turn hours into days, without stamps that say nothing: one that most of the articles bear is that of a crawl.
-
-    Parameters
-    ----------
-    hours : float64[n], NaN where unknown
-
-    Returns
-    -------
-    float64[n], NaN where unknown.
-    """
-    days = hours / 24
-    stamps, counts = np.unique(days[~np.isnan(days)], return_counts=True)
-    crawl = stamps[counts > len(days) / 2]
-    return np.where(np.isin(days, crawl), np.nan, days)
-
-
 def similar_pairs(rows: Vectors, days: _Float, refused: tuple[_Int, _Int], params: StoryParams, each: Each) -> pa.Table:
     """Find the pairs of documents that resemble each other more than their neighbourhoods explain.
 
@@ -195,7 +178,7 @@ def similar_pairs(rows: Vectors, days: _Float, refused: tuple[_Int, _Int], param
     similarity = np.concatenate([np.empty(0), *each(after_feedback, range(len(bounds) - 1))])
     best = cosine.best_scores(n, left, right, similarity, params.crowd_neighbours)
     crowd = np.maximum(best.sum(axis=1) / params.crowd_neighbours, params.crowd_floor)
-    score = stand_out(similarity, crowd, shares, left, right, params) * decay(days[left], days[right], params)
+    score = stand_out(similarity, crowd, shares, left, right, params) * timing.nearness(days, left, right, params)
     linked = score >= params.link_floor
     return pa.Table.from_arrays(
         [pa.array(column[linked]) for column in (left, right, plain, np.minimum(score, 1.0))], schema=schema.LINKS
@@ -223,13 +206,6 @@ def stand_out(
     toll = (shares[left] * crowd[left] + shares[right] * crowd[right]) / 2
     dense = (crowd[left] + crowd[right]) / 2 + params.crowd_scale
     return (similarity - toll) * np.sqrt((params.crowd_floor + params.crowd_scale) / dense)
-
-
-def decay(days_a: _Float, days_b: _Float, params: StoryParams) -> _Float:
-    """Return decay_floor + (1 - decay_floor) · exp(-|Δt| / time_scale), and 1 where a date is unknown."""
-    apart = np.abs(days_a - days_b)
-    faded = params.decay_floor + (1 - params.decay_floor) * np.exp(-apart / params.time_scale)
-    return np.where(np.isnan(apart), 1.0, faded)
 
 
 def link(n: int, links: pa.Table, opposed: tuple[_Int, _Int], params: StoryParams) -> _Int:

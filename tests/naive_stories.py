@@ -76,6 +76,14 @@ def pair_cosines(rows, left, right):
     return [dot(rows[i], rows[j]) for i, j in zip(left, right, strict=True)]
 
 
+# decay
+
+
+def mean_nearness(days, scale):
+    others = [[math.exp(-abs(x - y) / scale) for j, y in enumerate(days) if j != i] for i, x in enumerate(days)]
+    return [sum(near) / len(near) if near else 1.0 for near in others]
+
+
 # linkage
 
 

@@ -28,6 +28,7 @@ LAYERS = (
         "duplicates",
         "groups",
         "stories",
+        "timing",
         "tables",
         "canonical",
         "run",
@@ -49,6 +50,7 @@ ALLOWED = {
     ("languages", "text"),
     ("stories", "text"),
     ("stories", "languages"),
+    ("stories", "timing"),
     ("groups", "duplicates"),
 }
 ONLY_IN = {
