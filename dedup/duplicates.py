@@ -19,6 +19,7 @@ from dedup.text import Comparable
 
 _Int = npt.NDArray[np.int64]
 
+TEMPLATE_COLUMNS = ["words", "hours", "shingles", "numbers", "vocabulary", "title_words"]  # what `templates` looks at
 OTHER_FACTS = ("numbers differ", "titles differ", "dates differ")  # reasons that speak against one story too
 
 
@@ -205,6 +206,11 @@ def templates(sketches: pa.Table, left: _Int, right: _Int, params: DuplicatePara
 
     Less likeness is asked than of copies, since what is filled in is much of a notice; independent reports share almost
     no shingles.
+
+    Parameters
+    ----------
+    sketches : `TEMPLATE_COLUMNS` of schema.sketches, one row per unit
+    left, right : int64[p], positions
 
     Returns
     -------

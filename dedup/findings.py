@@ -29,7 +29,8 @@ class Corpus:
     """What is kept of the input, by position."""
 
     documents: pa.Table  # schema.DOCUMENTS without text (unless wanted), excerpt, content_key, kept columns
-    sketches: pa.Table  # schema.sketches
+    sketches: pa.Table  # schema.sketches, without boilerplate once that is learnt
+    whole: pa.Table  # duplicates.TEMPLATE_COLUMNS of the sketches, with it
     terms: pa.Table  # schema.TERMS
     traces: pa.Table  # schema.TRACES
     source: reading.Source

@@ -117,21 +117,19 @@ class BoilerplateParams:
 class StoryParams:
     """Pass 2: when two texts report the same story. The defaults are one setting for every kind of corpus."""
 
-    granularity: float = 0.50  # height of a single article in the tree cut: larger gives smaller stories
-    cut_power: float = 0.4  # of the heights in the tree cut; less favours large stories, whose averages are low
-    pair_height: float = (
-        0.1  # height that a story of two must rise above: two of the unrelated may lie near by chance ...
-    )
-    pair_fade: float = 3.0  # ... many hardly: for a story of n it is pair_height · (2 / n)^pair_fade
+    granularity: float = 0.35  # height of a single article in the tree cut: larger gives smaller stories
+    cut_power: float = 0.35  # of the heights in the tree cut; less favours large stories, whose averages are low
+    pair_height: float = 0.07  # height that a story of two must rise above, since two may lie near by chance ...
+    pair_fade: float = 3.0  # ... but hardly many: a story of n must rise above pair_height · (2 / n)^pair_fade
     title_weight: int = 2  # times the words of a title count
     pair_floor: float = 0.05  # cosine under which two articles have nothing to do with each other
-    feedback: float = 0.5  # share of the neighbours mixed into a vector (Rocchio)
+    feedback: float = 0.35  # share of the neighbours mixed into a vector (Rocchio)
     feedback_neighbours: int = 2
     crowd_neighbours: int = 20  # best similarities whose mean tells how crowded a neighbourhood is
     crowd_floor: float = 0.20  # least such mean: in a small batch the unrelated that would be near are not there
-    crowding: float = 0.6  # share of that crowdedness taken off a similarity
-    sifting: float = 1.3  # times this correction, for plain cosines: feedback then lifts what belongs together
-    crowd_scale: float = 0.3  # added to that mean where similarities are told relative to it
+    crowding: float = 0.8  # share of that crowdedness taken off a similarity
+    sifting: float = 1.0  # times this correction, for plain cosines: feedback then lifts what belongs together
+    crowd_scale: float = 0.05  # added to that mean where similarities are told relative to it
     crowd_length: float = 10.0  # distinct terms at which half of it is taken off: headlines have chance neighbours
     decay_floor: float = 0.3  # what is left of a similarity between dates far apart
     time_scale: float = 7.0  # days; exp(-Δt / time_scale)
@@ -231,7 +229,12 @@ def from_results(settings: Mapping[str, Any]) -> Params:
     SettingsError
         A name is missing or unknown, as one of another version can be.
     """
-    parts = {"reading": ReadingParams, "duplicates": DuplicateParams, "stories": StoryParams}
+    parts = {
+        "reading": ReadingParams,
+        "duplicates": DuplicateParams,
+        "boilerplate": BoilerplateParams,
+        "stories": StoryParams,
+    }
 
     def names(given: Mapping[str, Any]) -> set[str]:
         return set(given) | {f"{part}.{key}" for part in parts for key in given.get(part, ())}

@@ -121,7 +121,7 @@ def read(source: Any, params: Params, policy: tuple[canonical.Rule, ...], engine
         for place, table in enumerate(corpus):  # one by one, so that only one is there twice
             corpus[place] = table.take(order)
         documents, sketches, terms, traces = corpus
-        return Corpus(documents, sketches, terms, traces, origin)
+        return Corpus(documents, sketches, sketches.select(duplicates.TEMPLATE_COLUMNS), terms, traces, origin)
 
 
 def without_boilerplate(corpus: Corpus, params: Params, clock: Clock) -> Corpus:
@@ -132,7 +132,7 @@ def without_boilerplate(corpus: Corpus, params: Params, clock: Clock) -> Corpus:
         left = boilerplate.strip(
             corpus.sketches, corpus.terms, corpus.traces, corpus.documents["source"], params.boilerplate,
             duplicates.permutations(params.duplicates.num_perm),
-            lambda counted: stories.vectors(counted, stories.background()),
+            lambda counted: stories.vectors(counted, stories.background(), foreign=False),
         )  # fmt: skip
         counts = {"boilerplate_documents": left.documents, "boilerplate_shingles": left.shingles}
         return replace(
@@ -180,7 +180,7 @@ def find_stories(corpus: Corpus, copies: Copies, params: Params, engine: LocalEn
             refused = refused_pairs(copies, rank)
             links = stories.similar_pairs(vectors, days, refused, params.stories, engine.map)
             links, unlike["other language"] = part_languages(links, corpus.terms["language"], positions)
-            links, unlike["template"] = part_templates(links, copies, positions, params)
+            links, unlike["template"] = part_templates(links, corpus, copies, positions, params)
             opposed = opposed_pairs(refused, unlike["template"], days, params)
         with clock.stage("linkage"):
             label = np.unique(stories.link(k, links, opposed, params.stories), return_inverse=True)[1]
@@ -203,13 +203,16 @@ def part_languages(links: pa.Table, language: pa.ChunkedArray, positions: _Int) 
     return links.filter(pa.array(~stray)), links.filter(pa.array(stray))
 
 
-def part_templates(links: pa.Table, copies: Copies, positions: _Int, params: Params) -> tuple[pa.Table, pa.Table]:
+def part_templates(
+    links: pa.Table, corpus: Corpus, copies: Copies, positions: _Int, params: Params
+) -> tuple[pa.Table, pa.Table]:
     """Part the links that hold from those between two fillings of one template.
 
-    Pass 1 refuses such pairs too, but it asks for more likeness, and behind a hot key it sees neighbours only.
+    Pass 1 refuses such pairs too, but it asks for more likeness, behind a hot key it sees neighbours only, and of a
+    template that many fill in it hears nothing: that is boilerplate. So texts are taken as they were read.
     """
     left, right = (copies.unit[positions[links[side].to_numpy()]] for side in ("left", "right"))
-    template = duplicates.templates(copies.units, left, right, params.duplicates)
+    template = duplicates.templates(corpus.whole.take(pa.array(copies.first)), left, right, params.duplicates)
     return links.filter(pa.array(~template)), links.filter(pa.array(template))
 
 

@@ -73,7 +73,7 @@ def background() -> Background:
         return Background(table["terms"], table["counts"].astype(np.int32), int(table["documents"]))
 
 
-def vectors(counted: pa.Table, frequencies: Background) -> Vectors:
+def vectors(counted: pa.Table, frequencies: Background, *, foreign: bool = True) -> Vectors:
     """Weigh the terms of each document by √count · idf, to unit length.
 
     The idf is the mean of the corpus's own ln((1 + n) / df) and ln((1 + N) / (1 + df_background)): a batch of five
@@ -83,6 +83,7 @@ def vectors(counted: pa.Table, frequencies: Background) -> Vectors:
     Parameters
     ----------
     counted : schema.TERMS
+    foreign : whether it has; without, a word of many copies is not taken for a common one of its language.
     """
     terms, offsets = schema.ragged(counted["terms"])
     counts, _ = schema.ragged(counted["counts"])
@@ -94,8 +95,9 @@ def vectors(counted: pa.Table, frequencies: Background) -> Vectors:
     common = np.where(place >= 0, frequencies.counts[place], 0)
     n = len(counted)
     idf = (np.log((1 + n) / np.maximum(own, 1)) + np.log((1 + frequencies.documents) / (1 + common))) / 2
-    foreign, peers = foreign_terms(counted["language"], columns, offsets, place >= 0)
-    idf[foreign] = foreign_idf(own[foreign], peers[foreign], frequencies.documents)
+    if foreign:
+        strange, peers = foreign_terms(counted["language"], columns, offsets, place >= 0)
+        idf[strange] = foreign_idf(own[strange], peers[strange], frequencies.documents)
     return Vectors(offsets, columns, tfidf.unit_rows(columns, counts, offsets, idf), known)
 
 

@@ -38,7 +38,7 @@ CURVES = {
         "duplicate", (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
     ),
     "containment_threshold": Curve("duplicate", (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0)),
-    "story_granularity": Curve("story", (0.1, 0.14, 0.2, 0.28, 0.4, 0.57, 0.8, 1.13, 1.6, 2.0)),
+    "story_granularity": Curve("story", (0.1, 0.14, 0.18, 0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0)),
 }
 
 _COLUMNS = {"duplicate": "duplicate_id", "story": "story_id"}

@@ -60,7 +60,7 @@ class TestCurves:
             ("duplicate_threshold", 0.95),
             ("containment_threshold", 1.0),
             ("story_granularity", 0.1),
-            ("story_granularity", 1.6),
+            ("story_granularity", 1.4),
         ],
     )
     def test_every_other_point_is_the_run_of_that_setting(self, gold, drawn, name, value):
@@ -110,6 +110,7 @@ class TestCurves:
         sweep(SEEDS, gold, progress=lambda *call: calls.append(call))
         assert list(dict.fromkeys(stage for stage, _, _ in calls)) == [
             "read",
+            "boilerplate",
             "duplicate threshold",
             "containment threshold",
             "story granularity",
