@@ -60,7 +60,7 @@ class Stories:
     vectors: stories.Vectors
     links: pa.Table  # schema.LINKS
     unlike: dict[str, pa.Table]  # schema.LINKS, refused for what the two texts are, by reason
-    opposed: tuple[_Int, _Int]  # left, right: pairs that speak against one story
+    opposed: pa.Table  # schema.LINKS with scores below 0: they speak against one story
     label: _Int  # [k] dense
 
 

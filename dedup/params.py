@@ -135,7 +135,8 @@ class StoryParams:
     time_scale: float = 7.0  # days; exp(-Δt / time_scale)
     dispersion: float = 0.7  # share of the logarithm of the usual decay that is taken off: none in a corpus of one day
     link_floor: float = 0.02  # corrected similarity under which a link is not stored
-    opposition: float = 2.0  # score that a template filled in again on another day takes from two stories
+    opposition: float = 3.0  # score that a template filled in again on another day takes from two stories
+    same_day_opposition: float = 0.1  # and on the same day, or without dates
     merge_floor: float = 0.005  # average link down to which the tree is built
 
     def __post_init__(self) -> None:

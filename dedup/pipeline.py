@@ -171,8 +171,8 @@ def find_stories(corpus: Corpus, copies: Copies, params: Params, engine: LocalEn
     positions = copies.representative[order]
     with clock.stage("vectors"):
         vectors = stories.vectors(corpus.terms.take(pa.array(positions)), stories.background())
-    links, unlike = schema.LINKS.empty_table(), dict[str, pa.Table]()
-    opposed = (np.empty(0, np.int64), np.empty(0, np.int64))
+    links = opposed = schema.LINKS.empty_table()
+    unlike = dict[str, pa.Table]()
     label = np.arange(k)
     if params.level == "story":
         with clock.stage("similar pairs"):
@@ -183,7 +183,9 @@ def find_stories(corpus: Corpus, copies: Copies, params: Params, engine: LocalEn
             links, unlike["template"] = part_templates(links, corpus, copies, positions, params)
             opposed = opposed_pairs(refused, unlike["template"], days, params)
         with clock.stage("linkage"):
-            label = np.unique(stories.link(k, links, opposed, params.stories), return_inverse=True)[1]
+            label = np.unique(stories.link(k, pa.concat_tables([links, opposed]), params.stories), return_inverse=True)[
+                1
+            ]
     return Stories(positions, rank, vectors, links, unlike, opposed, label)
 
 
@@ -216,15 +218,18 @@ def part_templates(
     return links.filter(pa.array(~template)), links.filter(pa.array(template))
 
 
-def opposed_pairs(refused: tuple[_Int, _Int], templates: pa.Table, days: _Float, params: Params) -> tuple[_Int, _Int]:
-    """Return the pairs of one template on different days: a notice that comes again is another story.
+def opposed_pairs(refused: tuple[_Int, _Int], templates: pa.Table, days: _Float, params: Params) -> pa.Table:
+    """Return the pairs that speak against one story: fillings of one template, above all on different days.
 
-    On one day it may be an update, which is no evidence either way.
+    A notice that comes again is another story. On one day it may be that of another company, or an update.
     """
-    both = (np.concatenate((refused[0], templates["left"])), np.concatenate((refused[1], templates["right"])))
-    left, right = both
+    left = np.concatenate((refused[0], templates["left"]))
+    right = np.concatenate((refused[1], templates["right"]))
     again = np.abs(days[left] - days[right]) * 24 >= params.duplicates.short_hours
-    return left[again], right[again]
+    score = -np.where(again, params.stories.opposition, params.stories.same_day_opposition)
+    return pa.Table.from_arrays(
+        [pa.array(column) for column in (left, right, np.zeros(len(left)), score)], schema=schema.LINKS
+    )
 
 
 def choose_canonicals(

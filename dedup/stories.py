@@ -210,22 +210,19 @@ def stand_out(
     return (similarity - toll) * np.sqrt((params.crowd_floor + params.crowd_scale) / dense)
 
 
-def link(n: int, links: pa.Table, opposed: tuple[_Int, _Int], params: StoryParams) -> _Int:
+def link(n: int, links: pa.Table, params: StoryParams) -> _Int:
     """Group documents into stories: average linkage over the links, and the cut of its tree.
 
     Parameters
     ----------
-    links : schema.LINKS
-    opposed : left, right, int64[q]; other pairs, which speak against one story with `opposition` each.
+    links : schema.LINKS, each pair once; a negative score speaks against one story.
 
     Returns
     -------
     int64[n], the smallest position of each one's story.
     """
-    left = np.concatenate((links["left"].to_numpy(), opposed[0]))
-    right = np.concatenate((links["right"].to_numpy(), opposed[1]))
-    score = np.concatenate((links["score"].to_numpy(), np.full(len(opposed[0]), -params.opposition)))
-    weight = np.rint(score / linkage.UNIT).astype(np.int64)
+    weight = np.rint(links["score"].to_numpy() / linkage.UNIT).astype(np.int64)
+    left, right = links["left"].to_numpy(), links["right"].to_numpy()
     children, heights = linkage.average_linkage(n, left, right, weight, params.merge_floor)
     label = linkage.tree_cut(
         n, children, heights, params.granularity, params.cut_power, params.pair_height, params.pair_fade

@@ -22,7 +22,6 @@ NOTICE = (
     "holders of its common stock, as it has done without a break since it was first listed, and that {} thousand of "
     "its own shares will be bought back before the end of the financial year."
 )
-NONE = (np.empty(0, np.int64), np.empty(0, np.int64))
 
 
 def counted(titles, bodies):
@@ -187,9 +186,9 @@ class TestNothingElseMatters:
         assert (ends == other_ends).all()
         np.testing.assert_allclose(score, other_score, rtol=1e-12)
 
-        label = stories.link(len(days), there, NONE, PARAMS)
+        label = stories.link(len(days), there, PARAMS)
         other = np.empty_like(label)
-        other[order] = stories.link(len(days), back, NONE, PARAMS)
+        other[order] = stories.link(len(days), back, PARAMS)
         assert ((label[:, None] == label) == (other[:, None] == other)).all()
 
 
@@ -228,29 +227,29 @@ class TestLink:
         strong = [(1, 0), (2, 0), (2, 1), (4, 3), (5, 3), (5, 4)]
         pairs = [(left, right, 0.5, 0.5) for left, right in strong] + [(3, 2, 0.06, 0.05)]
         found = stories.link(
-            7, pa.Table.from_pylist([dict(zip(schema.LINKS.names, p, strict=True)) for p in pairs]), NONE, PARAMS
+            7, pa.Table.from_pylist([dict(zip(schema.LINKS.names, p, strict=True)) for p in pairs]), PARAMS
         )
         assert found.tolist() == [0, 0, 0, 3, 3, 3, 6]
 
     def test_what_is_opposed_stays_apart_whoever_stands_between(self):
         pairs = [(2, 0, 0.5, 0.5), (2, 1, 0.5, 0.4), (3, 2, 0.5, 0.5), (3, 0, 0.5, 0.5), (3, 1, 0.5, 0.4)]
-        links = pa.Table.from_pylist([dict(zip(schema.LINKS.names, p, strict=True)) for p in pairs])
-        assert stories.link(4, links, NONE, PARAMS).tolist() == [0, 0, 0, 0]
-        opposed = (np.array([1]), np.array([0]))
-        assert stories.link(4, links, opposed, PARAMS).tolist() == [0, 1, 0, 0]
+        names = schema.LINKS.names
+        links = pa.Table.from_pylist([dict(zip(names, p, strict=True)) for p in pairs], schema.LINKS)
+        assert stories.link(4, links, PARAMS).tolist() == [0, 0, 0, 0]
+        opposed = pa.Table.from_pylist([dict(zip(names, (1, 0, 0.0, -2.0), strict=True))], schema.LINKS)
+        assert stories.link(4, pa.concat_tables([links, opposed]), PARAMS).tolist() == [0, 1, 0, 0]
 
     def test_a_larger_granularity_never_gives_fewer_stories(self, seeds):
         _, rows, days = seeds
         found = links(rows, days)
         counts = [
-            len(set(stories.link(len(days), found, NONE, replace(PARAMS, granularity=g)).tolist()))
-            for g in (0.05, 0.35, 2)
+            len(set(stories.link(len(days), found, replace(PARAMS, granularity=g)).tolist())) for g in (0.05, 0.35, 2)
         ]
         assert counts == sorted(counts) and counts[0] < counts[-1]
 
     def test_nothing(self):
-        assert stories.link(0, schema.LINKS.empty_table(), NONE, PARAMS).tolist() == []
-        assert stories.link(2, schema.LINKS.empty_table(), NONE, PARAMS).tolist() == [0, 1]
+        assert stories.link(0, schema.LINKS.empty_table(), PARAMS).tolist() == []
+        assert stories.link(2, schema.LINKS.empty_table(), PARAMS).tolist() == [0, 1]
 
 
 def test_time_parts_one_event_from_its_repeat():
