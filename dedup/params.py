@@ -135,6 +135,8 @@ class StoryParams:
     crowd_length: float = 10.0  # distinct terms at which half of it is taken off: headlines have chance neighbours
     decay_floor: float = 0.4  # what is left of a similarity between dates far apart
     time_scale: float = 7.0  # days; exp(-Δt / time_scale)
+    window: float = 90.0  # days; dated articles further apart are no candidates, whatever they say
+    postings: int = 4_000_000  # an article may visit; in a larger corpus its commonest terms are left out first
     link_floor: float = 0.02  # corrected similarity under which a link is not stored
     opposition: float = 2.0  # score that a template filled in again on another day takes from two stories
     merge_floor: float = 0.005  # average link down to which the tree is built
