@@ -320,7 +320,7 @@ def _crowded_pairs(
         rows, order, days[order], partners, shares[order], params, each
     )
     left, right = np.maximum(order[later], order[earlier]), np.minimum(order[later], order[earlier])
-    by = np.lexsort((right, left))
+    by = np.argsort(left * len(order) + right, kind="stable")  # undated alone are sorted, which costs little
     neighbours = np.where(neighbours >= 0, order[neighbours], -1)
     return left[by], right[by], plain[by], neighbours[place], weights[place]
 

@@ -276,10 +276,11 @@ def _add_cosines(
     """Add up the cosines of a row with all that it meets."""
     for k in range(len(data)):
         weight = np.float64(data[k])
-        for q in range(spans[k, 0], spans[k, 1]):
-            cosines[places[q]] += weight * np.float64(values[q])
-        for q in range(spans[k, 2], spans[k, 3]):
-            cosines[places[q]] += weight * np.float64(values[q])
+        for s in range(0, 4, 2):
+            start, end = spans[k, s], spans[k, s + 1]
+            met, share = places[start:end], values[start:end]  # counted from 0, as in `_take_candidates`
+            for q in range(len(met)):
+                cosines[met[q]] += weight * np.float64(share[q])
 
 
 @inlined
@@ -293,11 +294,12 @@ def _take_candidates(
     count: int,
 ) -> Any:
     """Append the places from start to end whose cosine reaches the floor, and set all of them back to 0."""
-    for j in range(start, end):
-        if cosines[j] >= floor:
-            found[count], found_cosine[count] = j, cosines[j]
+    stretch = cosines[start:end]  # counted from 0, so that the loop needs no check for negative indices
+    for j in range(len(stretch)):
+        if stretch[j] >= floor:
+            found[count], found_cosine[count] = start + j, stretch[j]
             count += 1
-        cosines[j] = 0.0
+        stretch[j] = 0.0
     return count
 
 
