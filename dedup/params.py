@@ -134,6 +134,8 @@ class StoryParams:
     decay_floor: float = 0.3  # what is left of a similarity between dates far apart
     time_scale: float = 7.0  # days; exp(-Δt / time_scale)
     dispersion: float = 0.7  # share of the logarithm of the usual decay that is taken off: none in a corpus of one day
+    window: float = 365.0  # days; dated articles further apart are no candidates, whatever they say
+    postings: int = 4_000_000  # an article may visit; in a larger corpus its commonest terms are left out first
     link_floor: float = 0.02  # corrected similarity under which a link is not stored
     opposition: float = 3.0  # score that a template filled in again on another day takes from two stories
     same_day_opposition: float = 0.1  # and on the same day, or without dates

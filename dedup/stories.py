@@ -149,7 +149,7 @@ def similar_pairs(rows: Vectors, days: _Float, refused: tuple[_Int, _Int], param
 
     Twice the same correction: pairs whose cosine outweighs the crowd around both get feedback from their nearest
     neighbours (Rocchio 1971), are corrected again for the crowd that the feedback draws, and fade with the time
-    between.
+    between. Documents more than `window` days apart are no pairs; undated ones meet all.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ def similar_pairs(rows: Vectors, days: _Float, refused: tuple[_Int, _Int], param
     n = len(rows.indptr) - 1
     terms = np.diff(rows.indptr)
     shares = params.crowding * terms / (terms + params.crowd_length)
-    sifted = _crowded_pairs(rows, days, _by_row(n, *refused), params.sifting * shares, params, each)
+    sifted = _crowded_pairs(rows, days, refused, params.sifting * shares, params, each)
     left, right, plain, neighbours, weights = sifted
     weights *= params.feedback
     norms = feedback.feedback_norms(rows.indptr, rows.indices, rows.data, len(rows.terms), neighbours, weights)
@@ -260,12 +260,54 @@ def top_terms(rows: Vectors, story: _Int, words: dict[int, str], count: int = 6)
     return [", ".join(terms) for terms in names]
 
 
+def within(days: _Float, window: float) -> tuple[int, _Int, _Int]:
+    """Tell which documents lie within a window of each.
+
+    Parameters
+    ----------
+    days : float64[n], ascending after the unknown ones (NaN)
+
+    Returns
+    -------
+    undated : int, number of unknown ones, which meet all
+    low, high : int64[n], first and one past the last of the dated documents that each meets
+    """
+    undated = int(np.isnan(days).sum())
+    low = np.full(len(days), undated)
+    high = np.full(len(days), len(days))
+    low[undated:] += np.searchsorted(days[undated:], days[undated:] - window)
+    # Read off `low`, so that rounding cannot let one of two meet the other alone.
+    high[undated:] = np.searchsorted(low[undated:], np.arange(undated, len(days)), side="right") + undated
+    return undated, low, high
+
+
 def _crowded_pairs(
     rows: Vectors, days: _Float, refused: tuple[_Int, _Int], shares: _Float, params: StoryParams, each: Each
-) -> tuple[_Int, _Int, _Float, npt.NDArray[np.int64], _Float]:
-    """Return the pairs whose plain cosine outweighs the crowd around both, and each row's nearest neighbours."""
-    n = len(rows.indptr) - 1
-    starts, members, values = cosine.transpose(rows.indptr, rows.indices, rows.data, len(rows.terms))
+) -> tuple[_Int, _Int, _Float, _Int, _Float]:
+    """Return the pairs whose plain cosine outweighs the crowd around both, and each row's nearest neighbours.
+
+    Rows are worked on in order of time, undated ones first; of equally near neighbours the first in that order wins.
+    """
+    order = np.argsort(np.where(np.isnan(days), -np.inf, days), kind="stable")
+    place = np.argsort(order)
+    partners = _by_row(len(order), place[refused[0]], place[refused[1]])
+    later, earlier, plain, neighbours, weights = _sifted_in_order(
+        rows, order, days[order], partners, shares[order], params, each
+    )
+    left, right = np.maximum(order[later], order[earlier]), np.minimum(order[later], order[earlier])
+    by = np.argsort(left * len(order) + right, kind="stable")  # undated alone are sorted, which costs little
+    neighbours = np.where(neighbours >= 0, order[neighbours], -1)
+    return left[by], right[by], plain[by], neighbours[place], weights[place]
+
+
+def _sifted_in_order(
+    rows: Vectors, order: _Int, days: _Float, refused: tuple[_Int, _Int], shares: _Float,
+    params: StoryParams, each: Each,
+) -> tuple[_Int, _Int, _Float, _Int, _Float]:  # fmt: skip
+    """Do so by place: all but `rows` is in the given order of the rows."""
+    n = len(order)
+    starts, places, values = cosine.transpose(rows.indptr, rows.indices, rows.data, len(rows.terms), order)
+    reach = within(days, params.window)
     tolls = np.zeros(n)
     near = params.feedback_neighbours
     neighbours, weights = np.empty((n, near), np.int64), np.empty((n, near))
@@ -274,9 +316,9 @@ def _crowded_pairs(
 
         def chunk(first: int, known: int = wave) -> Any:
             last = min(first + _CHUNK, n, known + _WAVE)
-            both = (rows.indptr, rows.indices, rows.data, starts, members, values)
             return first, last, cosine.similar_pairs(
-                first, last, known, *both, *refused, days, tolls, shares, params.crowd_neighbours,
+                first, last, known, order, rows.indptr, rows.indices, rows.data, starts, places, values,
+                *reach, params.postings, *refused, days, tolls, shares, params.crowd_neighbours,
                 near, params.pair_floor, params.decay_floor, params.time_scale,
             )  # fmt: skip
 

@@ -12,8 +12,9 @@ UNIT = 2.0**-30
 # cosine, feedback
 
 
-def transpose(rows, n_columns):
-    """Take {column: weight} of each row; give (row, weight) of each column."""
+def transpose(rows, n_columns, order):
+    """Take {column: weight} of each row; give (place, weight) of each column."""
+    rows = [rows[d] for d in order]
     return [[(d, row[column]) for d, row in enumerate(rows) if column in row] for column in range(n_columns)]
 
 
@@ -26,16 +27,31 @@ def decay(day_i, day_j, floor, scale):
     return 1.0 if math.isnan(apart) else floor + (1 - floor) * math.exp(-apart / scale)
 
 
+def rarest(row, others, budget):
+    """Return what of a row is left within a budget of postings visited among others, from the rarest column up."""
+    visits = {column: sum(column in other for other in others) for column in row}
+    out, total = {}, 0
+    for column in sorted(row, key=lambda column: (visits[column], column)):
+        total += visits[column]
+        if total <= budget:
+            out[column] = row[column]
+    return out
+
+
 def similar_pairs(
-    first, last, known, rows, refused, days, tolls, shares, crowd, near, floor, decay_floor, time_scale
+    first, last, known, order, rows, undated, low, high, budget, refused, days, tolls, shares, crowd, near,
+    floor, decay_floor, time_scale,
 ):  # fmt: skip
     """Take {column: weight} of each row and refused (i, j); give tolls, [(neighbour, weight)], [(i, j, cosine)]."""
+    rows = [rows[d] for d in order]
     own, neighbours, pairs = [], [], []
     for i in range(first, last):
+        met = [*range(undated), *range(low[i], high[i])]
+        row = rarest(rows[i], [rows[j] for j in met], budget)
         cosines = {}
-        for j in range(len(rows)):
-            if i != j and (i, j) not in refused and (j, i) not in refused and dot(rows[i], rows[j]) >= floor:
-                cosines[j] = dot(rows[i], rows[j])
+        for j in met:
+            if i != j and (i, j) not in refused and (j, i) not in refused and dot(row, rows[j]) >= floor:
+                cosines[j] = dot(row, rows[j])
         own.append(shares[i] * add(sorted(cosines.values(), reverse=True)[:crowd]) / crowd)
         faded = {j: cosine * decay(days[i], days[j], decay_floor, time_scale) for j, cosine in cosines.items()}
         best = sorted(faded, key=lambda j, faded=faded: (-faded[j], j))[:near]

@@ -50,13 +50,14 @@ def two(pairs):
 
 
 @quick
-@example([])
-@example(EMPTY_ROWS)
-@given(matrices)
-def test_transpose(rows):
-    starts, places, values = cosine.transpose(*csr(rows), COLUMNS)
+@example([], 0)
+@example(EMPTY_ROWS, 1)
+@given(matrices, st.integers(0, 9))
+def test_transpose(rows, seed):
+    order = np.random.default_rng(seed).permutation(len(rows))
+    starts, places, values = cosine.transpose(*csr(rows), COLUMNS, order)
     found = zip(naive.unragged(places, starts), naive.unragged(values, starts), strict=True)
-    assert [list(zip(*column, strict=True)) for column in found] == naive.transpose(rows, COLUMNS)
+    assert [list(zip(*column, strict=True)) for column in found] == naive.transpose(rows, COLUMNS, order)
 
 
 @st.composite
@@ -67,8 +68,34 @@ def neighbourhoods(draw):
     last = draw(st.integers(first, n))
     day = st.just(math.nan) | st.sampled_from([0.0, 0.25, 7.0, 7.0, 400.0])
     known = draw(st.integers(0, first))
+    undated = draw(st.integers(0, n))
+    ends = [sorted(draw(st.lists(st.integers(undated, n), min_size=2, max_size=2))) for _ in range(n)]
+    budget = draw(st.sampled_from([0, 1, 4, 9, 1000]))
+    order = draw(st.permutations(range(n)))
     columns = [draw(st.lists(value, min_size=n, max_size=n)) for value in (day, st.floats(0, 0.5), st.floats(0, 1))]
-    return rows, first, last, known, set(pairs_of(draw, n, max_size=4)), columns
+    meets = undated, [low for low, _ in ends], [high for _, high in ends], budget
+    return rows, order, meets, first, last, known, set(pairs_of(draw, n, max_size=4)), columns
+
+
+def all_of(rows):
+    """Return the rows in the given order, and that each meets all without a bound."""
+    n = len(rows)
+    return rows, range(n), (n, [n] * n, [n] * n, 1000)
+
+
+def similar(rows, order, meets, *ends_and_known, refused, columns, crowd=10, near=3, floor=0.05):
+    """Return what the kernel finds, and what its twin does."""
+    undated, low, high, budget = meets
+    places = int64(list(order))
+    found = cosine.similar_pairs(
+        *ends_and_known, places, *csr(rows), *cosine.transpose(*csr(rows), COLUMNS, places),
+        undated, int64(low), int64(high), budget, *ragged_partners(refused, len(rows)),
+        *(np.array(column, np.float64) for column in columns), crowd, near, floor, 0.5, 7.0,
+    )  # fmt: skip
+    wanted = naive.similar_pairs(
+        *ends_and_known, order, rows, undated, low, high, budget, refused, *columns, crowd, near, floor, 0.5, 7.0
+    )
+    return found, wanted
 
 
 def ragged_partners(refused, n):
@@ -78,19 +105,15 @@ def ragged_partners(refused, n):
 
 
 @quick
-@example(([], 0, 0, 0, set(), [[], [], []]), 1, 1, 0.05)
-@example(([{0: 1.0}], 0, 1, 0, set(), [[math.nan], [0.0], [1.0]]), 10, 3, 0.05)  # one document
-@example((EMPTY_ROWS, 0, 5, 0, set(), [[0.0] * 5, [0.0] * 5, [0.5] * 5]), 10, 3, 0.05)
-@example(([{0: 1.0}] * 6, 2, 6, 2, {(5, 0), (3, 2)}, [[7.0] * 6, [0.2] * 6, [1.0] * 6]), 2, 3, 0.05)  # all tie
+@example((*all_of([]), 0, 0, 0, set(), [[], [], []]), 1, 1, 0.05)
+@example((*all_of([{0: 1.0}]), 0, 1, 0, set(), [[math.nan], [0.0], [1.0]]), 10, 3, 0.05)  # one document
+@example((*all_of(EMPTY_ROWS), 0, 5, 0, set(), [[0.0] * 5, [0.0] * 5, [0.5] * 5]), 10, 3, 0.05)
+@example((*all_of([{0: 1.0}] * 6), 2, 6, 2, {(5, 0), (3, 2)}, [[7.0] * 6, [0.2] * 6, [1.0] * 6]), 2, 3, 0.05)  # ties
 @given(neighbourhoods(), st.integers(1, 5), st.integers(1, 4), st.sampled_from([0.05, 0.3, 0.9]))
 def test_similar_pairs(case, crowd, near, floor):
-    rows, first, last, known, refused, (days, tolls, shares) = case
-    found = cosine.similar_pairs(
-        first, last, known, *csr(rows), *cosine.transpose(*csr(rows), COLUMNS), *ragged_partners(refused, len(rows)),
-        np.array(days), np.array(tolls), np.array(shares), crowd, near, floor, 0.5, 7.0,
-    )  # fmt: skip
-    own, neighbours, pairs = naive.similar_pairs(
-        first, last, known, rows, refused, days, tolls, shares, crowd, near, floor, 0.5, 7.0
+    *case, refused, columns = case
+    found, (own, neighbours, pairs) = similar(
+        *case, refused=refused, columns=columns, crowd=crowd, near=near, floor=floor
     )
     assert found[0].tolist() == own
     assert found[1].tolist() == [[j for j, _ in row] for row in neighbours]
@@ -101,10 +124,7 @@ def test_similar_pairs(case, crowd, near, floor):
 def test_similar_pairs_grow_beyond_their_first_room():
     rows = [unit({0: 1.0, 1 + i % 7: 0.3 + i / 100}) for i in range(70)]  # 2,415 pairs
     n = len(rows)
-    postings = cosine.transpose(*csr(rows), COLUMNS)
-    none, zeros = ragged_partners(set(), n), np.zeros(n)
-    found = cosine.similar_pairs(0, n, 0, *csr(rows), *postings, *none, zeros, zeros, zeros, 10, 3, 0.05, 0.5, 7.0)
-    _, _, pairs = naive.similar_pairs(0, n, 0, rows, set(), [0.0] * n, [0.0] * n, [0.0] * n, 10, 3, 0.05, 0.5, 7.0)
+    found, (_, _, pairs) = similar(*all_of(rows), 0, n, 0, refused=set(), columns=[[0.0] * n] * 3)
     assert len(pairs) == n * (n - 1) // 2
     assert list(zip(*(column.tolist() for column in found[3:]), strict=True)) == pairs
 
@@ -169,10 +189,7 @@ def test_pair_cosines(rows):
 def test_products_of_float32_are_added_unrounded():
     rows = [unit({0: 1.0, 1: 1.0 + i / 7, 2: 0.3}, np.float32) for i in range(20)]
     n = len(rows)
-    postings, none, zeros = cosine.transpose(*csr(rows), COLUMNS), ragged_partners(set(), n), np.zeros(n)
-    *_, left, right, found = cosine.similar_pairs(
-        0, n, 0, *csr(rows), *postings, *none, zeros, zeros, zeros, 10, 3, 0.05, 0.5, 7.0
-    )
+    (*_, left, right, found), _ = similar(*all_of(rows), 0, n, 0, refused=set(), columns=[[0.0] * n] * 3)
     wanted = naive.pair_cosines(rows, left.tolist(), right.tolist())
     assert cosine.pair_cosines(*csr(rows), left, right).tolist() == wanted
     assert found.tolist() == wanted

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 import dedup
@@ -81,6 +82,7 @@ def dense_scores(rows, days, refused, params):
     cosines = x @ x.T
     np.fill_diagonal(cosines, 0.0)
     cosines[refused], cosines[refused[::-1]] = 0.0, 0.0
+    cosines[apart > params.window] = 0.0
     near = np.where(cosines >= params.pair_floor, cosines, 0.0)
     tolls = shares * best(near, params.crowd_neighbours).sum(axis=1) / params.crowd_neighbours
     survive = (near > 0) & (2 * near >= params.sifting * (tolls[:, None] + tolls[None, :]))
@@ -106,6 +108,8 @@ SETTINGS = (
     replace(PARAMS, crowding=0.0, decay_floor=1.0),
     replace(PARAMS, pair_floor=0.01, link_floor=0.001, crowd_neighbours=2, feedback_neighbours=1),
     replace(PARAMS, time_scale=1.0, decay_floor=0.0, crowd_length=100.0),
+    replace(PARAMS, window=1e6),
+    replace(PARAMS, window=20.0),
 )
 
 
@@ -192,6 +196,77 @@ class TestNothingElseMatters:
         assert ((label[:, None] == label) == (other[:, None] == other)).all()
 
 
+class TestWindow:
+    @pytest.fixture
+    def rows(self):
+        words = "harbour ferry fog rocks grounding", "rye loaf bakery prize", "harbour ferry fog rocks pilot"
+        return stories.vectors(counted([None] * 3, words), stories.background())
+
+    @pytest.mark.parametrize("day", [0.0, 20_000.123, -7.1])
+    @pytest.mark.parametrize(("apart", "linked"), [(89, True), (91, False), (4000, False), (np.nan, True)])
+    def test_dated_pairs_beyond_it_are_never_linked(self, rows, day, apart, linked):
+        for days in ([day, day, day + apart], [day + apart, day, day], [day, np.nan, day + apart]):
+            found = links(rows, np.array(days))
+            assert list(zip(*map(pa.ChunkedArray.to_pylist, found.columns[:2]), strict=True)) == [(2, 0)] * linked
+
+    def test_the_wider_the_more_and_at_last_all(self, seeds):
+        _, rows, days = seeds
+        counts = [links(rows, days, params=replace(PARAMS, window=w)).num_rows for w in (1.0, 90.0, 1e4)]
+        assert counts[0] < counts[1] < counts[2]
+        wide, dated = links(rows, days, params=replace(PARAMS, window=1e4)), ~np.isnan(days)
+        left, right = wide["left"].to_numpy(), wide["right"].to_numpy()
+        assert (np.abs(days[left] - days[right])[dated[left] & dated[right]] > 90).any()
+
+    def test_one_of_two_never_meets_the_other_alone(self):
+        """Stamps that are 90 days apart to the second, where subtraction rounds now up, now down."""
+        random = np.random.default_rng(3)
+        start = random.integers(0, 2**31, 300) / 86_400
+        days = np.concatenate(([np.nan] * 4, np.sort(np.concatenate((start, start + 90, start + 180)))))
+        undated, low, high = stories.within(days, 90.0)
+        place = np.arange(len(days))
+        met = (place < undated) | ((low[:, None] <= place) & (place < high[:, None]))
+        assert undated == 4 and met[:4].all() and met[:, :4].all()
+        assert (met == met.T).all()
+        apart = np.abs(days[:, None] - days)
+        assert met[apart < 90 - 1e-9].all() and not met[apart > 90 + 1e-9].any()
+
+
+class TestPostings:
+    def test_the_commonest_terms_are_left_out_first(self):
+        """Every article says `harbour`, three `ferry`, two `fog`: a term visits as many postings as articles say it."""
+        words = ["harbour ferry fog", "harbour ferry fog", "harbour ferry", *(f"harbour alone{i}" for i in range(7))]
+        rows = stories.vectors(counted([None] * 10, words), stories.background())
+        loose = replace(PARAMS, pair_floor=1e-6, link_floor=1e-9, crowding=0.0, crowd_floor=0.0, feedback=0.0)
+
+        def cosines(postings):
+            found = links(rows, np.full(10, np.nan), params=replace(loose, postings=postings)).to_pylist()
+            return {(pair["left"], pair["right"]): pair["cosine"] for pair in found}
+
+        x = matrix(rows)
+        _, ferry, fog = np.argsort(-(x > 0).sum(axis=0), kind="stable")[:3]
+        full = cosines(100)
+        assert len(full) == 45 and full == cosines(2 + 3 + 10)
+        without = cosines(2 + 3)
+        assert without == pytest.approx(
+            {(i, j): (x[i] * x[j])[[ferry, fog]].sum() for i, j in ((1, 0), (2, 0), (2, 1))}
+        )
+        assert cosines(2) == pytest.approx({(1, 0): x[1, fog] * x[0, fog]})
+        assert cosines(1) == cosines(0) == {}
+
+    def test_a_budget_that_binds(self, seeds):
+        _, rows, days = seeds
+        before = links(rows, days)
+        most = int(np.add.reduceat((matrix(rows) > 0).sum(axis=0)[rows.indices], rows.indptr[:-1]).max())
+        assert links(rows, days, params=replace(PARAMS, postings=most)).equals(before)
+        kept = [links(rows, days, params=replace(PARAMS, postings=most // part)) for part in (2, 4, 16, 10**9)]
+        assert not kept[0].equals(before)
+        assert 0 == kept[-1].num_rows < kept[0].num_rows
+        ends = [set(zip(found["left"].to_pylist(), found["right"].to_pylist(), strict=True)) for found in kept]
+        strong = before.filter(pc.greater(before["score"], 0.3))
+        assert strong.num_rows > 20
+        assert set(zip(strong["left"].to_pylist(), strong["right"].to_pylist(), strict=True)) <= ends[0]
+
+
 class TestRefused:
     def test_a_refused_pair_is_no_link(self, seeds):
         _, rows, days = seeds
@@ -253,19 +328,20 @@ class TestLink:
 
 
 def test_time_parts_one_event_from_its_repeat():
-    """The same words about a yearly event: together within a day, further apart a year later."""
+    """The same words about an event that comes again: together within a day, further apart after a season."""
     first = "Runners filled the old bridge for the harbour marathon, and Lindqvist won the race in heavy rain."
     second = "Lindqvist won the harbour marathon in heavy rain as runners crowded over the old bridge."
     when = datetime(2024, 6, 1, tzinfo=UTC)
 
     def score(apart):
         rows = [{"id": str(i), "text": words, "date": when + i * apart} for i, words in enumerate((first, second))]
-        (pair,) = (p for p in dedup.cluster(rows).pairs.to_pylist() if p["level"] == "story")
-        return pair["cosine"], pair["score"], pair["hours_apart"]
+        pairs = [p for p in dedup.cluster(rows).pairs.to_pylist() if p["level"] == "story"]
+        return [(pair["cosine"], pair["score"], pair["hours_apart"]) for pair in pairs]
 
-    near, far = score(timedelta(hours=6)), score(timedelta(days=365))
-    assert near[0] == far[0] and (near[2], far[2]) == (6, 8760)
+    (near,), (far,) = score(timedelta(hours=6)), score(timedelta(days=80))
+    assert near[0] == far[0] and (near[2], far[2]) == (6, 1920)
     assert far[1] < 0.7 * near[1]
+    assert score(timedelta(days=366)) == []
 
 
 def test_top_terms():
