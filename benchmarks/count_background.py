@@ -11,24 +11,24 @@ from pathlib import Path
 
 import numpy as np
 
-from dedup import reading, schema, stories, text
+from dedup import reading, schema, text, weighing
 from dedup.params import ReadingParams, StoryParams
 
 LEAST_DOCUMENTS = 3
 SHIPPED = Path(__file__).parents[1] / "dedup" / "data" / "background.npz"
 
 
-def count(folder: Path) -> stories.Background:
+def count(folder: Path) -> weighing.Background:
     """Count the terms of all articles below a folder."""
     documents = 0
     terms = []
     for batch in reading.open_paths([folder], ReadingParams()).batches():
-        counted = stories.count_terms(batch, text.prepare(batch), StoryParams())
+        counted = weighing.count_terms(batch, text.prepare(batch), StoryParams())
         terms.append(schema.ragged(counted["terms"])[0])
         documents += len(batch)
     known, counts = np.unique(np.concatenate(terms), return_counts=True)
     kept = counts >= LEAST_DOCUMENTS
-    return stories.Background(known[kept], counts[kept].astype(np.int32), documents)
+    return weighing.Background(known[kept], counts[kept].astype(np.int32), documents)
 
 
 def main(folder: str, out: str = str(SHIPPED)) -> None:

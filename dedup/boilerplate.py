@@ -92,7 +92,7 @@ def strip(
     sketches : schema.sketches; terms : schema.TERMS; traces : schema.TRACES; of the same documents
     source : string[n], null where unknown
     permutations : of the signatures, as `duplicates.permutations` gives them
-    weigh : unit vectors of counted terms, CSR and the terms of its columns, as `stories.vectors` gives them
+    weigh : unit vectors of counted terms, CSR and the terms of its columns, as `weighing.vectors` gives them
     """
     offsets = schema.ragged(sketches["shingles"])[1]
     flags = _learnt(sketches, terms, traces, source, params, weigh)

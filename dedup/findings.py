@@ -13,7 +13,7 @@ import orjson
 import pyarrow as pa
 
 import dedup
-from dedup import duplicates, reading, schema, stories, tables, text
+from dedup import duplicates, reading, schema, tables, text, weighing
 from dedup.kernels.cosine import pair_cosines
 from dedup.params import Params
 from dedup.run import Result
@@ -57,7 +57,7 @@ class Stories:
 
     positions: _Int  # [k] of the representatives
     rank: _Int  # [k] place of each group's representative among them
-    vectors: stories.Vectors
+    vectors: weighing.Vectors
     links: pa.Table  # schema.LINKS
     unlike: dict[str, pa.Table]  # schema.LINKS, refused for what the two texts are, by reason
     opposed: pa.Table  # schema.LINKS with scores below 0: they speak against one story
@@ -192,7 +192,7 @@ def name_stories(corpus: Corpus, found: Stories) -> list[str]:
     shown = corpus.documents.take(pa.array(found.positions[many]))
     words = text.spellings(pa.chunked_array([*shown["title"].chunks, *shown["excerpt"].chunks], pa.string()))
     dense = np.where(many, found.label, -1)
-    named = stories.top_terms(found.vectors, dense, words)
+    named = weighing.top_terms(found.vectors, dense, words)
     return named + [""] * (int(found.label.max(initial=-1)) + 1 - len(named))
 
 

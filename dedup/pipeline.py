@@ -17,7 +17,20 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dedup import boilerplate, canonical, duplicates, groups, languages, reading, schema, stories, tables, text, timing
+from dedup import (
+    boilerplate,
+    canonical,
+    duplicates,
+    groups,
+    languages,
+    reading,
+    schema,
+    stories,
+    tables,
+    text,
+    timing,
+    weighing,
+)
 from dedup.engines.local import LocalEngine
 from dedup.errors import SettingsError
 from dedup.findings import Copies, Corpus, Stories, build_result, manifest, mean_score
@@ -105,7 +118,7 @@ def read(source: Any, params: Params, policy: tuple[canonical.Rule, ...], engine
         documents = documents.append_column("content_key", sketch["content_key"])
         if not params.with_text:
             documents = documents.drop_columns("text")
-        terms = stories.count_terms(batch, prepared, params.stories)
+        terms = weighing.count_terms(batch, prepared, params.stories)
         return documents, sketch, terms, boilerplate.trace(prepared, sketch, terms, params.duplicates)
 
     with clock.stage("read"):
@@ -132,7 +145,7 @@ def without_boilerplate(corpus: Corpus, params: Params, clock: Clock) -> Corpus:
         left = boilerplate.strip(
             corpus.sketches, corpus.terms, corpus.traces, corpus.documents["source"], params.boilerplate,
             duplicates.permutations(params.duplicates.num_perm),
-            lambda counted: stories.vectors(counted, stories.background(), foreign=False),
+            lambda counted: weighing.vectors(counted, weighing.background(), foreign=False),
         )  # fmt: skip
         counts = {"boilerplate_documents": left.documents, "boilerplate_shingles": left.shingles}
         return replace(
@@ -170,7 +183,7 @@ def find_stories(corpus: Corpus, copies: Copies, params: Params, engine: LocalEn
     rank[order] = np.arange(k)
     positions = copies.representative[order]
     with clock.stage("vectors"):
-        vectors = stories.vectors(corpus.terms.take(pa.array(positions)), stories.background())
+        vectors = weighing.vectors(corpus.terms.take(pa.array(positions)), weighing.background())
     links = opposed = schema.LINKS.empty_table()
     unlike = dict[str, pa.Table]()
     label = np.arange(k)

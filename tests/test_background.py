@@ -7,11 +7,11 @@ import pyarrow as pa
 
 import dedup.data
 from benchmarks import count_background
-from dedup import stories, text
+from dedup import text, weighing
 
 
 def counts_of(*words):
-    table = stories.background()
+    table = weighing.background()
     hashes = text.tokenise(text.comparable(pa.array(words))).hashes
     place = np.searchsorted(table.terms, hashes)
     found = table.terms[np.minimum(place, len(table.terms) - 1)] == hashes
@@ -25,7 +25,7 @@ def test_hashes_of_today_find_the_words_counted_then():
 
 
 def test_the_table_is_sorted_and_small():
-    table = stories.background()
+    table = weighing.background()
     assert table.documents == 41_927
     assert (np.diff(table.terms.astype(object)) > 0).all()
     assert table.counts.min() >= count_background.LEAST_DOCUMENTS

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pytest
 
 import dedup
-from dedup import boilerplate, canonical, duplicates, pipeline, schema, stories
+from dedup import boilerplate, canonical, duplicates, pipeline, schema, weighing
 from dedup.engines.local import LocalEngine
 from dedup.kernels.minhash import minhash
 from dedup.params import BoilerplateParams, Params
@@ -242,7 +242,7 @@ def read(rows):
 def strip(corpus):
     return boilerplate.strip(
         corpus.sketches, corpus.terms, corpus.traces, corpus.documents["source"], BoilerplateParams(),
-        duplicates.permutations(128), lambda counted: stories.vectors(counted, stories.background()),
+        duplicates.permutations(128), lambda counted: weighing.vectors(counted, weighing.background()),
     )  # fmt: skip
 
 

@@ -29,6 +29,7 @@ LAYERS = (
         "groups",
         "stories",
         "timing",
+        "weighing",
         "tables",
         "canonical",
         "run",
@@ -48,9 +49,10 @@ ALLOWED = {
     ("boilerplate", "text"),
     ("duplicates", "text"),
     ("languages", "text"),
-    ("stories", "text"),
-    ("stories", "languages"),
     ("stories", "timing"),
+    ("stories", "weighing"),
+    ("weighing", "languages"),
+    ("weighing", "text"),
     ("groups", "duplicates"),
 }
 ONLY_IN = {

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 import dedup
-from dedup import languages, schema, stories, text
+from dedup import languages, schema, text, weighing
 from dedup.kernels import tfidf
 from dedup.params import StoryParams
 
@@ -121,7 +121,7 @@ class TestLists:
 
         def terms(value, lang):
             rows = batch([{"text": value, "lang": lang}])
-            counted = stories.count_terms(rows, text.prepare(rows), StoryParams())
+            counted = weighing.count_terms(rows, text.prepare(rows), StoryParams())
             assert counted["language"].to_pylist() == [languages.codes(rows["lang"])[0].as_py()]
             found = set(schema.ragged(counted["terms"])[0].tolist())
             return sorted(word for h, word in text.spellings(rows["text"]).items() if h in found)
@@ -193,13 +193,13 @@ class TestForeignTerms:
     def test_weights(self):
         """Of three Russian texts: a word of one or two counts in full, one of all three least; English as ever."""
         rows = [{"text": word} for word in ("туман туман паром", "паром скалы паром", "паром скалы", "ferry zzfogzz")]
-        counted = pa.Table.from_batches([stories.count_terms(batch(rows), text.prepare(batch(rows)), StoryParams())])
+        counted = pa.Table.from_batches([weighing.count_terms(batch(rows), text.prepare(batch(rows)), StoryParams())])
         counted = counted.set_column(1, "language", pa.array(["ru", "ru", "ru", "en"]))
         ferry, fog, unknown, rocks, steam = text.tokenise(
             text.comparable(pa.array(["ferry", "туман", "zzfogzz", "скалы", "паром"]))
         ).hashes.tolist()
-        known = stories.Background(np.array([ferry], np.uint64), np.array([9], np.int32), 99)
-        found = stories.vectors(counted, known)
+        known = weighing.Background(np.array([ferry], np.uint64), np.array([9], np.int32), 99)
+        found = weighing.vectors(counted, known)
         column = {term: i for i, term in enumerate(found.terms.tolist())}
 
         def weight(row, term):
@@ -221,19 +221,19 @@ class TestForeignTerms:
         language = pa.chunked_array([["en", "ru", None]])
         columns = np.array([0, 1, 2, *range(2, 10), 0, 1], np.int32)
         known = np.arange(10) < 2
-        foreign, peers = stories.foreign_terms(language, columns, np.array([0, 3, 11, 13]), known)
+        foreign, peers = weighing.foreign_terms(language, columns, np.array([0, 3, 11, 13]), known)
         assert foreign.tolist() == [column > 2 for column in range(10)]
         assert (peers[3:] == 1).all()
         # Four unknown words are too few to say that the language is.
-        few, _ = stories.foreign_terms(language, columns[:7], np.array([0, 3, 7, 7]), known)
+        few, _ = weighing.foreign_terms(language, columns[:7], np.array([0, 3, 7, 7]), known)
         assert not few.any()
 
     def test_common_words_count_little_in_a_large_batch_of_one_language(self):
-        assert (np.diff(stories.foreign_idf(np.arange(1, 401), np.full(400, 400.0), 41_927)) <= 0).all()
-        assert stories.foreign_idf(np.array([1, 400]), np.full(2, 400.0), 41_927) == pytest.approx(
+        assert (np.diff(weighing.foreign_idf(np.arange(1, 401), np.full(400, 400.0), 41_927)) <= 0).all()
+        assert weighing.foreign_idf(np.array([1, 400]), np.full(2, 400.0), 41_927) == pytest.approx(
             [log(41_928), 0], abs=0.01
         )
-        assert stories.foreign_idf(np.array([9]), np.array([1.0]), 41_927) == [0]  # a word of nine languages
+        assert weighing.foreign_idf(np.array([9]), np.array([1.0]), 41_927) == [0]  # a word of nine languages
 
 
 class TestCopies:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pytest
 
 import dedup
-from dedup import reading, schema, stories, text
+from dedup import reading, schema, stories, text, weighing
 from dedup.engines.local import LocalEngine
 from dedup.params import ReadingParams, StoryParams
 
@@ -28,17 +28,17 @@ NOTICE = (
 def counted(titles, bodies):
     rows = [{"row": row, "title": t, "text": b} for row, (t, b) in enumerate(zip(titles, bodies, strict=True))]
     batch = pa.RecordBatch.from_pylist(rows, schema.DOCUMENTS)
-    return pa.Table.from_batches([stories.count_terms(batch, text.prepare(batch), PARAMS)])
+    return pa.Table.from_batches([weighing.count_terms(batch, text.prepare(batch), PARAMS)])
 
 
 @pytest.fixture(scope="module")
 def seeds():
     """Counted terms, vectors and days of the seed articles; every fifth one without a date."""
     batches = list(reading.open_source(SEEDS, ReadingParams()).batches())
-    terms = pa.Table.from_batches([stories.count_terms(b, text.prepare(b), PARAMS) for b in batches])
+    terms = pa.Table.from_batches([weighing.count_terms(b, text.prepare(b), PARAMS) for b in batches])
     days = pa.Table.from_batches(batches)["published_at"].cast(pa.int64()).to_numpy() / 8.64e10
     days = np.where(np.arange(len(days)) % 5 == 0, np.nan, days)
-    return terms, stories.vectors(terms, stories.background()), days
+    return terms, weighing.vectors(terms, weighing.background()), days
 
 
 def links(rows, days, refused=NONE, params=PARAMS, each=map):
@@ -56,7 +56,7 @@ def take(rows, order):
     parts = [np.arange(rows.indptr[d], rows.indptr[d + 1]) for d in order]
     places = np.concatenate(parts)
     indptr = np.concatenate(([0], np.cumsum([len(part) for part in parts])))
-    return stories.Vectors(indptr, rows.indices[places], rows.data[places], rows.terms)
+    return weighing.Vectors(indptr, rows.indices[places], rows.data[places], rows.terms)
 
 
 def best(values, count):
@@ -131,8 +131,8 @@ class TestVectors:
         """A term of the title counts twice; idf is the mean of the corpus's own and the background's."""
         words = text.tokenise(text.comparable(pa.array(["ferry fog"]))).hashes
         ferry, fog = words.tolist()
-        known = stories.Background(np.array([fog], np.uint64), np.array([9], np.int32), 99)
-        rows = stories.vectors(counted(["Fog", None], ["ferry the fog", "ferry"]), known)
+        known = weighing.Background(np.array([fog], np.uint64), np.array([9], np.int32), 99)
+        rows = weighing.vectors(counted(["Fog", None], ["ferry the fog", "ferry"]), known)
         heavy = {
             ferry: (log(3 / 2) + log(100 / 1)) / 2,
             fog: sqrt(3) * (log(3 / 1) + log(100 / 10)) / 2,
@@ -149,7 +149,7 @@ class TestVectors:
         assert (np.diff(rows.terms) > 0).all()
 
     def test_a_document_without_terms_has_an_empty_row(self):
-        rows = stories.vectors(counted([None, None], ["", "7 of 9"]), stories.background())
+        rows = weighing.vectors(counted([None, None], ["", "7 of 9"]), weighing.background())
         assert rows.indptr.tolist() == [0, 0, 0]
         assert links(rows, np.zeros(2)).num_rows == 0
 
@@ -200,13 +200,13 @@ class TestWindow:
     @pytest.fixture
     def rows(self):
         words = "harbour ferry fog rocks grounding", "rye loaf bakery prize", "harbour ferry fog rocks pilot"
-        return stories.vectors(counted([None] * 3, words), stories.background())
+        return weighing.vectors(counted([None] * 3, words), weighing.background())
 
     @pytest.mark.parametrize("day", [0.0, 20_000.123, -7.1])
     @pytest.mark.parametrize(("apart", "linked"), [(89, True), (91, False), (4000, False), (np.nan, True)])
     def test_dated_pairs_beyond_it_are_never_linked(self, rows, day, apart, linked):
         for days in ([day, day, day + apart], [day + apart, day, day], [day, np.nan, day + apart]):
-            found = links(rows, np.array(days))
+            found = links(rows, np.array(days), params=replace(PARAMS, window=90.0))
             assert list(zip(*map(pa.ChunkedArray.to_pylist, found.columns[:2]), strict=True)) == [(2, 0)] * linked
 
     def test_the_wider_the_more_and_at_last_all(self, seeds):
@@ -235,7 +235,7 @@ class TestPostings:
     def test_the_commonest_terms_are_left_out_first(self):
         """Every article says `harbour`, three `ferry`, two `fog`: a term visits as many postings as articles say it."""
         words = ["harbour ferry fog", "harbour ferry fog", "harbour ferry", *(f"harbour alone{i}" for i in range(7))]
-        rows = stories.vectors(counted([None] * 10, words), stories.background())
+        rows = weighing.vectors(counted([None] * 10, words), weighing.background())
         loose = replace(PARAMS, pair_floor=1e-6, link_floor=1e-9, crowding=0.0, crowd_floor=0.0, feedback=0.0)
 
         def cosines(postings):
@@ -345,17 +345,17 @@ def test_time_parts_one_event_from_its_repeat():
 
 
 def test_top_terms():
-    rows = stories.vectors(
-        counted([None] * 4, ["ferry fog fog", "ferry rocks", "bank loan", "rye"]), stories.background()
+    rows = weighing.vectors(
+        counted([None] * 4, ["ferry fog fog", "ferry rocks", "bank loan", "rye"]), weighing.background()
     )
     words = text.spellings(pa.array(["ferry fog rocks", "bank rye"]))
-    assert stories.top_terms(rows, np.array([0, 0, 1, -1]), words) == [
+    assert weighing.top_terms(rows, np.array([0, 0, 1, -1]), words) == [
         ", ".join(sorted(("ferry", "fog", "rocks"), key=lambda w: -weight(rows, words, w, (0, 1)))),
         "bank",
     ]
-    assert len(stories.top_terms(rows, np.array([0, 0, 1, -1]), words, 2)[0].split(", ")) == 2
-    assert stories.top_terms(rows, np.array([0, 1, -1, -1]), {}) == ["", ""]
-    assert stories.top_terms(rows, np.full(4, -1), words) == []
+    assert len(weighing.top_terms(rows, np.array([0, 0, 1, -1]), words, 2)[0].split(", ")) == 2
+    assert weighing.top_terms(rows, np.array([0, 1, -1, -1]), {}) == ["", ""]
+    assert weighing.top_terms(rows, np.full(4, -1), words) == []
 
 
 def weight(rows, words, word, members):
