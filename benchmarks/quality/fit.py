@@ -51,7 +51,7 @@ GRID: dict[str, tuple[float, ...]] = {
     "decay_floor": (0.15, 0.2, 0.25, 0.3, 0.4),  # less, and stories that run for months fall apart
     "time_scale": (4.0, 5.0, 7.0, 10.0),  # days; the press keeps to an event for about a week
     "dispersion": (0.5, 0.7, 0.85, 1.0),  # at 1, the usual decay of a corpus costs nothing
-    "opposition": (1.0, 2.0, 4.0),  # a template's veto against one, two or four pairs of equal texts
+    "opposition": (1.0, 2.0, 4.0),  # of a pair of equal texts; sets with few templates hardly tell
 }
 JUMPS = 0.1  # share of draws that take every field anew, so that the search can leave a valley
 PARENTS = 6  # best settings so far that the others start from
