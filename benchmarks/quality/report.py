@@ -7,7 +7,7 @@ from typing import Any
 Row = dict[str, Any]
 Section = dict[str, Any]  # title, rows, seconds
 
-_COUNTS_OF_PLACES = {"seconds": 1, "ratio": 2, "distance": 2, "margin": 4}
+_COUNTS_OF_PLACES = {"seconds": 1, "ratio": 2, "distance": 2, "margin": 4, "objective": 4}
 
 
 def cell(name: str, value: Any) -> str:

@@ -113,7 +113,7 @@ def unrelated(bench: Bench, labelled: _Sets) -> list[Row]:
 def time(bench: Bench, labelled: _Sets) -> list[Row]:
     """Score the sets with other dates, and each with its dates spoilt; `margin` is against no dates at all."""
     rows = []
-    for name, table in _timelines(bench, labelled).items():
+    for name, table in other_dates(bench, labelled).items():
         start = perf_counter()
         gold = sets.codes(table["story_id"])
         row: Row = {"set": name, "n": len(table), "f1": _story_f1(bench, table, gold)}
@@ -124,7 +124,7 @@ def time(bench: Bench, labelled: _Sets) -> list[Row]:
     return rows and [*rows, _mean(rows, "f1", "undated", "tenth_random", "tenth_1970", "one_crawl_day")]
 
 
-def _timelines(bench: Bench, labelled: _Sets) -> dict[str, pa.Table]:
+def other_dates(bench: Bench, labelled: _Sets) -> dict[str, pa.Table]:
     """Return g5w, A1, A2 and MIX as far as their sets are there, else every dated story set."""
     named = {name: s.documents for name in ("g5w", "allsides", "ecb") for s in labelled if s.name.startswith(name)}
     made: dict[str, pa.Table] = {}
