@@ -113,12 +113,14 @@ def link(n: int, links: pa.Table, params: StoryParams) -> _Int:
     return first[inverse].astype(np.int64)
 
 
-def within(days: _Float, window: float) -> tuple[int, _Int, _Int]:
-    """Tell which documents lie within a window of each.
+def within(days: _Float, window: float, nearest: int) -> tuple[int, _Int, _Int]:
+    """Tell which documents lie within a window of each, or are among the dated ones next to it.
 
     Parameters
     ----------
     days : float64[n], ascending after the unknown ones (NaN)
+    window : days
+    nearest : documents before and as many after that are met at any distance
 
     Returns
     -------
@@ -128,7 +130,8 @@ def within(days: _Float, window: float) -> tuple[int, _Int, _Int]:
     undated = int(np.isnan(days).sum())
     low = np.full(len(days), undated)
     high = np.full(len(days), len(days))
-    low[undated:] += np.searchsorted(days[undated:], days[undated:] - window)
+    first = np.searchsorted(days[undated:], days[undated:] - window)
+    low[undated:] += np.minimum(first, np.maximum(np.arange(len(first)) - nearest, 0))
     # Read off `low`, so that rounding cannot let one of two meet the other alone.
     high[undated:] = np.searchsorted(low[undated:], np.arange(undated, len(days)), side="right") + undated
     return undated, low, high
@@ -160,7 +163,7 @@ def _sifted_in_order(
     """Do so by place: all but `rows` is in the given order of the rows."""
     n = len(order)
     starts, places, values = cosine.transpose(rows.indptr, rows.indices, rows.data, len(rows.terms), order)
-    reach = within(days, params.window)
+    reach = within(days, params.window, params.window_nearest)
     tolls = np.zeros(n)
     near = params.feedback_neighbours
     neighbours, weights = np.empty((n, near), np.int64), np.empty((n, near))

@@ -82,7 +82,10 @@ def dense_scores(rows, days, refused, params):
     cosines = x @ x.T
     np.fill_diagonal(cosines, 0.0)
     cosines[refused], cosines[refused[::-1]] = 0.0, 0.0
-    cosines[apart > params.window] = 0.0
+    order = np.argsort(np.where(np.isnan(days), -np.inf, days), kind="stable")
+    place = np.argsort(order)
+    remote = (apart > params.window) & (np.abs(place[:, None] - place[None, :]) > params.window_nearest)
+    cosines[remote] = 0.0
     near = np.where(cosines >= params.pair_floor, cosines, 0.0)
     tolls = shares * best(near, params.crowd_neighbours).sum(axis=1) / params.crowd_neighbours
     survive = (near > 0) & (2 * near >= params.sifting * (tolls[:, None] + tolls[None, :]))
@@ -109,7 +112,8 @@ SETTINGS = (
     replace(PARAMS, pair_floor=0.01, link_floor=0.001, crowd_neighbours=2, feedback_neighbours=1),
     replace(PARAMS, time_scale=1.0, decay_floor=0.0, crowd_length=100.0),
     replace(PARAMS, window=1e6),
-    replace(PARAMS, window=20.0),
+    replace(PARAMS, window=20.0, window_nearest=0),
+    replace(PARAMS, window=20.0, window_nearest=7),
 )
 
 
@@ -206,14 +210,16 @@ class TestWindow:
     @pytest.mark.parametrize(("apart", "linked"), [(89, True), (91, False), (4000, False), (np.nan, True)])
     def test_dated_pairs_beyond_it_are_never_linked(self, rows, day, apart, linked):
         for days in ([day, day, day + apart], [day + apart, day, day], [day, np.nan, day + apart]):
-            found = links(rows, np.array(days), params=replace(PARAMS, window=90.0))
+            found = links(rows, np.array(days), params=replace(PARAMS, window=90.0, window_nearest=0))
             assert list(zip(*map(pa.ChunkedArray.to_pylist, found.columns[:2]), strict=True)) == [(2, 0)] * linked
 
     def test_the_wider_the_more_and_at_last_all(self, seeds):
         _, rows, days = seeds
-        counts = [links(rows, days, params=replace(PARAMS, window=w)).num_rows for w in (1.0, 90.0, 1e4)]
+        counts = [
+            links(rows, days, params=replace(PARAMS, window=w, window_nearest=0)).num_rows for w in (1.0, 90.0, 1e4)
+        ]
         assert counts[0] < counts[1] < counts[2]
-        wide, dated = links(rows, days, params=replace(PARAMS, window=1e4)), ~np.isnan(days)
+        wide, dated = links(rows, days, params=replace(PARAMS, window=1e4, window_nearest=0)), ~np.isnan(days)
         left, right = wide["left"].to_numpy(), wide["right"].to_numpy()
         assert (np.abs(days[left] - days[right])[dated[left] & dated[right]] > 90).any()
 
@@ -222,13 +228,17 @@ class TestWindow:
         random = np.random.default_rng(3)
         start = random.integers(0, 2**31, 300) / 86_400
         days = np.concatenate(([np.nan] * 4, np.sort(np.concatenate((start, start + 90, start + 180)))))
-        undated, low, high = stories.within(days, 90.0)
+        undated, low, high = stories.within(days, 90.0, 0)
         place = np.arange(len(days))
         met = (place < undated) | ((low[:, None] <= place) & (place < high[:, None]))
         assert undated == 4 and met[:4].all() and met[:, :4].all()
         assert (met == met.T).all()
         apart = np.abs(days[:, None] - days)
         assert met[apart < 90 - 1e-9].all() and not met[apart > 90 + 1e-9].any()
+        _, low, high = stories.within(days, 90.0, 50)
+        wider = (place < undated) | ((low[:, None] <= place) & (place < high[:, None]))
+        assert (wider == wider.T).all()
+        assert (wider == (met | ((np.abs(place[:, None] - place) <= 50) & (place[:, None] >= undated)))).all()
 
 
 class TestPostings:
@@ -338,10 +348,9 @@ def test_time_parts_one_event_from_its_repeat():
         pairs = [p for p in dedup.cluster(rows).pairs.to_pylist() if p["level"] == "story"]
         return [(pair["cosine"], pair["score"], pair["hours_apart"]) for pair in pairs]
 
-    (near,), (far,) = score(timedelta(hours=6)), score(timedelta(days=80))
-    assert near[0] == far[0] and (near[2], far[2]) == (6, 1920)
+    (near,), (far,) = score(timedelta(hours=6)), score(timedelta(days=365))
+    assert near[0] == far[0] and (near[2], far[2]) == (6, 8760)
     assert far[1] < 0.7 * near[1]
-    assert score(timedelta(days=366)) == []
 
 
 def test_top_terms():
