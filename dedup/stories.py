@@ -31,7 +31,7 @@ def similar_pairs(rows: Vectors, days: _Float, refused: tuple[_Int, _Int], param
 
     Twice the same correction: pairs whose cosine outweighs the crowd around both get feedback from their nearest
     neighbours (Rocchio 1971), are corrected again for the crowd that the feedback draws, and fade with the time
-    between. Documents more than `window` days apart are no pairs; undated ones meet all.
+    between. Dated documents that lie far apart (`within`) are no pairs; undated ones meet all.
 
     Parameters
     ----------
