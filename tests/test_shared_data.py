@@ -197,13 +197,40 @@ def test_the_guess_of_languages_is_silent_rather_than_wrong():
 
 
 @needs_open
+def test_templates_hardly_ever_end_in_one_story():
+    result = dedup.cluster(DATA / "open" / "reuters_neardup.parquet")
+    pairs = pq.read_table(DATA / "open" / "reuters_neardup_pairs.parquet")
+    pairs = pairs.filter(pc.equal(pairs["label"], 0))
+    story = dict(zip(*(result.documents[name].to_pylist() for name in ("doc_id", "story_id")), strict=True))
+    ends = zip(pairs["id_a"].to_pylist(), pairs["id_b"].to_pylist(), strict=True)
+    joined = sum(story[a] == story[b] for a, b in ends)
+    print(f"template pairs in one story: {joined} of {len(pairs)}")
+    assert joined <= 0.05 * len(pairs)
+
+
+@needs_open
+@pytest.mark.parametrize("name", ["fnc1_train", "g5w_news_cluster"])
+def test_one_article_per_story_hardly_joins(name):
+    """Batches of 20 in which every story found is false."""
+    table, random, joined = pq.read_table(DATA / "open" / f"{name}.parquet"), np.random.default_rng(3), 0
+    batches = 30
+    for _ in range(batches):
+        order = random.permutation(len(table))
+        _, first = np.unique(np.array(table["story_id"].to_pylist(), str)[order], return_index=True)
+        batch = dedup.cluster(table.take(np.sort(order[first][random.permutation(len(first))[:20]])))
+        joined += batch.manifest["counts"]["in_stories"]
+    print(f"{name}: {joined / (20 * batches):.3f} of articles falsely joined")
+    assert joined <= 0.12 * 20 * batches
+
+
+@needs_open
 def test_mean_score_of_the_six_story_sets():
     scores = {}
     for name in STORY_SETS:
         file = DATA / "open" / f"{name}.parquet"
         scores[name] = evaluate(dedup.cluster(file).documents, read_gold(file))["story"]["bcubed"]["f1"]
     print(scores, f"mean {mean(scores.values()):.4f}")
-    assert mean(scores.values()) >= 0.86, scores
+    assert mean(scores.values()) >= 0.87, scores
     assert min(scores.values()) > bcubed_of_singles(min(scores, key=scores.get))
 
 
