@@ -8,13 +8,15 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from dedup import cli, schema
+from dedup import cli, reading, schema, text, weighing
+from dedup.params import ReadingParams, StoryParams
 from dedup.run import Result
 
 SEEDS = Path(__file__).parents[1] / "seeds"
@@ -195,3 +197,13 @@ def small_run(tmp_path):
     describe(result, path)
     result.write(tmp_path / "OUT")
     return tmp_path / "OUT"
+
+
+@pytest.fixture(scope="session")
+def seed_vectors():
+    """Counted terms, vectors and days of the seed articles; every fifth one without a date."""
+    batches = list(reading.open_source(ARTICLES, ReadingParams()).batches())
+    terms = pa.Table.from_batches([weighing.count_terms(b, text.prepare(b), StoryParams()) for b in batches])
+    days = pa.Table.from_batches(batches)["published_at"].cast(pa.int64()).to_numpy() / 8.64e10
+    days = np.where(np.arange(len(days)) % 5 == 0, np.nan, days)
+    return terms, weighing.vectors(terms, weighing.background()), days
