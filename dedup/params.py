@@ -77,7 +77,7 @@ class DuplicateParams:
     short_title_share: float = 0.5  # of the shorter headline's words
     short_jaccard: float = 0.80  # asked of notices where a headline is missing
     short_hours: float = 48.0  # notices further apart in time are other notices
-    template_share: float = 0.6  # of both thresholds, from which two notices that differ are one template
+    template_share: float = 0.5  # of both thresholds, from which two notices that differ are one template
     hot_key: int = 200  # documents behind one key; above, each is paired with its predecessors only
     predecessors: int = 4  # pairs per document behind a hot key
 
