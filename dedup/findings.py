@@ -60,7 +60,7 @@ class Stories:
     vectors: weighing.Vectors
     links: pa.Table  # schema.LINKS
     unlike: dict[str, pa.Table]  # schema.LINKS, refused for what the two texts are, by reason
-    opposed: pa.Table  # schema.LINKS with scores below 0: they speak against one story
+    evidence: pa.Table  # the links, and pairs with scores below 0, which speak against one story
     label: _Int  # [k] dense
 
 

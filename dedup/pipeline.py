@@ -184,7 +184,7 @@ def find_stories(corpus: Corpus, copies: Copies, params: Params, engine: LocalEn
     positions = copies.representative[order]
     with clock.stage("vectors"):
         vectors = weighing.vectors(corpus.terms.take(pa.array(positions)), weighing.background())
-    links = opposed = schema.LINKS.empty_table()
+    links = evidence = schema.LINKS.empty_table()
     unlike = dict[str, pa.Table]()
     label = np.arange(k)
     if params.level == "story":
@@ -194,12 +194,10 @@ def find_stories(corpus: Corpus, copies: Copies, params: Params, engine: LocalEn
             links = stories.similar_pairs(vectors, days, refused, params.stories, engine.map)
             links, unlike["other language"] = part_languages(links, corpus.terms["language"], positions)
             links, unlike["template"] = part_templates(links, corpus, copies, positions, params)
-            opposed = opposed_pairs(refused, unlike["template"], days, params)
+            evidence = pa.concat_tables([links, opposed_pairs(refused, unlike["template"], days, params)])
         with clock.stage("linkage"):
-            label = np.unique(stories.link(k, pa.concat_tables([links, opposed]), params.stories), return_inverse=True)[
-                1
-            ]
-    return Stories(positions, rank, vectors, links, unlike, opposed, label)
+            label = np.unique(stories.link(k, evidence, params.stories), return_inverse=True)[1]
+    return Stories(positions, rank, vectors, links, unlike, evidence, label)
 
 
 def refused_pairs(copies: Copies, rank: _Int) -> tuple[_Int, _Int]:

@@ -198,10 +198,9 @@ def _stories(name: str, corpus: Corpus, params: Params, engine: LocalEngine) -> 
     copies = find_copies(corpus, params, canonical.parse_policy(params.canonical), _unwatched())
     found = find_stories(corpus, copies, params, engine, _unwatched())
     representative = found.rank[copies.group]
-    evidence = pa.concat_tables([found.links, found.opposed])
 
     def labels(value: float) -> _Int:
-        label = stories.link(len(found.label), evidence, _with(params, name, value).stories)
+        label = stories.link(len(found.label), found.evidence, _with(params, name, value).stories)
         return label[representative]
 
     return labels
