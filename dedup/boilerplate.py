@@ -21,7 +21,7 @@ from dedup.text import Comparable
 
 _Int = npt.NDArray[np.int64]
 _Bool = npt.NDArray[np.bool_]
-Weigh = Callable[[pa.Table], tuple[_Int, npt.NDArray[np.int32], npt.NDArray[np.float32], npt.NDArray[np.uint64]]]
+Weigh = Callable[[pa.Table], tuple[_Int, npt.NDArray[np.uint32], npt.NDArray[np.float32], npt.NDArray[np.uint64]]]
 _Permutations = tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]
 
 _FREQUENCY_SAMPLE = 4096  # documents from which the weights of terms are learnt

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dedup import schema, timing
-from dedup.kernels import cosine, feedback, linkage
+from dedup.kernels import cosine, feedback, linkage, nearest, postings
 from dedup.params import StoryParams
 from dedup.weighing import Vectors
 
@@ -22,8 +22,9 @@ _Int = npt.NDArray[np.int64]
 _Float = npt.NDArray[np.float64]
 Each = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
 
-_CHUNK = 256  # rows a thread takes at a time; fixed, so that results do not depend on the number of threads
-_WAVE = 4096  # rows after which the tolls of all rows so far are final, and pairs are filtered by them
+_CHUNK = 128  # rows a thread takes at a time; fixed, so that results do not depend on the number of threads
+_WAVES = 512, 8192  # fewest and most rows after which earlier ones hear of them, which raises what a pair must reach
+_BLOCK = 4096  # places: accumulators of 32 kB, and common terms whose postings stay in the second level of the cache
 
 
 def similar_pairs(rows: Vectors, days: _Float, refused: tuple[_Int, _Int], params: StoryParams, each: Each) -> pa.Table:
@@ -42,7 +43,6 @@ def similar_pairs(rows: Vectors, days: _Float, refused: tuple[_Int, _Int], param
     -------
     schema.LINKS, right < left; score ≥ link_floor. No n × n matrix at any time.
     """
-    rows = rows._replace(indices=rows.indices.view(np.uint32))  # no check for negative ones, as in `cosine.transpose`
     n = len(rows.indptr) - 1
     terms = np.diff(rows.indptr)
     shares = params.crowding * terms / (terms + params.crowd_length)
@@ -60,7 +60,7 @@ def similar_pairs(rows: Vectors, days: _Float, refused: tuple[_Int, _Int], param
         return found
 
     similarity = np.concatenate([np.empty(0), *each(after_feedback, range(len(bounds) - 1))])
-    best = cosine.best_scores(n, left, right, similarity, params.crowd_neighbours)
+    best = nearest.best_scores(n, left, right, similarity, params.crowd_neighbours)
     crowd = np.maximum(best.sum(axis=1) / params.crowd_neighbours, params.crowd_floor)
     score = stand_out(similarity, crowd, shares, left, right, params) * timing.nearness(days, left, right, params)
     linked = score >= params.link_floor
@@ -162,30 +162,47 @@ def _sifted_in_order(
 ) -> tuple[_Int, _Int, _Float, _Int, _Float]:  # fmt: skip
     """Do so by place: all but `rows` is in the given order of the rows."""
     n = len(order)
-    starts, places, values = cosine.transpose(rows.indptr, rows.indices, rows.data, len(rows.terms), order)
-    reach = within(days, params.window, params.window_nearest)
-    tolls = np.zeros(n)
-    near = params.feedback_neighbours
-    neighbours, weights = np.empty((n, near), np.int64), np.empty((n, near))
+    undated, low, high = within(days, params.window, params.window_nearest)
+    met = np.where(np.arange(n) < undated, n, undated + high - low)
+    frequencies = np.bincount(rows.indices, minlength=len(rows.terms))
+    begin = postings.within_budget(rows.indptr, rows.indices, order, frequencies, met, params.postings)
+    index: Any = postings.block_postings(*rows[:3], order, len(rows.terms), _BLOCK)
+    common: Any = postings.common_parts(*rows[:3], order, postings.CHECKPOINTS)
+    best = np.zeros((n, params.crowd_neighbours))
+    neighbours = np.full((n, params.feedback_neighbours), -1)
+    weights = np.zeros(neighbours.shape)
+    least, halves = np.zeros(n, np.float32), np.zeros(n, np.float32)
+    fading = params.decay_floor, params.time_scale
     found: list[tuple[_Int, _Int, _Float]] = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]
-    for wave in range(0, n, _WAVE):
+    for wave, end in _waves(n):
+        usual = 2 * float(halves[:wave].mean()) if wave else 0.0
+        most = max(usual, params.pair_floor)
 
-        def chunk(first: int, known: int = wave) -> Any:
-            last = min(first + _CHUNK, n, known + _WAVE)
-            return first, last, cosine.similar_pairs(
-                first, last, known, order, rows.indptr, rows.indices, rows.data, starts, places, values,
-                *reach, params.postings, *refused, days, tolls, shares, params.crowd_neighbours,
-                near, params.pair_floor, params.decay_floor, params.time_scale,
-            )  # fmt: skip
+        def chunk(first: int, end: int = end, most: float = most) -> Any:
+            arrays = (*rows[:3], begin, _BLOCK, *index, *common, postings.CHECKPOINTS, most, undated, low, *refused)
+            state = days, shares, best, neighbours, weights, least, halves
+            last = min(first + _CHUNK, end)
+            found: Any = cosine.similar_pairs
+            return found(first, last, order, *arrays, *state, params.pair_floor, *fading)
 
-        parts = list(each(chunk, range(wave, min(wave + _WAVE, n), _CHUNK)))
-        for first, last, part in parts:
-            tolls[first:last], neighbours[first:last], weights[first:last] = part[:3]
-        for _, _, (*_, left, right, plain) in parts:
-            outweighs = 2 * plain >= tolls[left] + tolls[right]
-            found.append((left[outweighs], right[outweighs], plain[outweighs]))
+        parts = list(each(chunk, range(wave, end, _CHUNK)))
+        left, right, plain = (np.concatenate(column) for column in zip(*parts, strict=True))
+        nearest.settle(wave, end, left, right, plain, days, shares, best, neighbours, weights, least, halves, *fading)
+        outweighs = plain >= halves[left] + halves[right]
+        found.append((left[outweighs], right[outweighs], plain[outweighs]))
     left, right, plain = (np.concatenate(column) for column in zip(*found, strict=True))
-    return left, right, plain, neighbours, weights
+    tolls = shares * best.sum(axis=1) / params.crowd_neighbours
+    outweighs = 2 * plain >= tolls[left] + tolls[right]
+    return left[outweighs], right[outweighs], plain[outweighs], neighbours, weights
+
+
+def _waves(n: int) -> Iterator[tuple[int, int]]:
+    """Part n places into waves, each a quarter of what came before it: thresholds rise fast at first."""
+    first = 0
+    while first < n:
+        last = min(first + min(max(first // 4, _WAVES[0]), _WAVES[1]), n)
+        yield first, last
+        first = last
 
 
 def _by_row(n: int, left: _Int, right: _Int) -> tuple[_Int, _Int]:

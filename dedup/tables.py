@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dedup import schema
-from dedup.kernels.cosine import best_scores
+from dedup.kernels.nearest import best_scores
 
 _Int = npt.NDArray[np.int64]
 _Float = npt.NDArray[np.float64]

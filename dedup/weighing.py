@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dedup import languages, schema
-from dedup.kernels import tfidf
+from dedup.kernels import postings, tfidf
 from dedup.params import StoryParams
 from dedup.text import Comparable
 
@@ -34,10 +34,10 @@ class Background(NamedTuple):
 
 
 class Vectors(NamedTuple):
-    """Unit TF-IDF rows in CSR, and the term hash of each column."""
+    """Unit TF-IDF rows in CSR, columns by falling document frequency, and the term hash of each column."""
 
     indptr: _Int
-    indices: npt.NDArray[np.int32]
+    indices: npt.NDArray[np.uint32]
     data: npt.NDArray[np.float32]
     terms: npt.NDArray[np.uint64]
 
@@ -93,7 +93,13 @@ def vectors(counted: pa.Table, frequencies: Background, *, foreign: bool = True)
     if foreign:
         strange, peers = foreign_terms(counted["language"], columns, offsets, place >= 0)
         idf[strange] = foreign_idf(own[strange], peers[strange], frequencies.documents)
-    return Vectors(offsets, columns, tfidf.unit_rows(columns, counts, offsets, idf), known)
+    data = tfidf.unit_rows(columns, counts, offsets, idf)
+    falling = np.argsort(-own, kind="stable")
+    rank = np.empty(len(known), np.uint32)
+    rank[falling] = np.arange(len(known), dtype=np.uint32)
+    indices = rank[columns]
+    postings.order_rows(offsets, indices, data)
+    return Vectors(offsets, indices, data, known[falling])
 
 
 def foreign_terms(

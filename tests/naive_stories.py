@@ -4,18 +4,49 @@ import math
 from collections import Counter
 from fractions import Fraction
 
+import numpy as np
 from naive_text import add
 
 UNIT = 2.0**-30
 
 
-# cosine, feedback
+# postings
 
 
-def transpose(rows, n_columns, order):
-    """Take {column: weight} of each row; give (place, weight) of each column."""
+def order_rows(rows):
+    return [dict(sorted(row.items())) for row in rows]
+
+
+def block_postings(rows, order, n_columns, size):
+    """Take {column: weight} of each row; give (place in the block, weight) of each column, for each block."""
     rows = [rows[d] for d in order]
-    return [[(d, row[column]) for d, row in enumerate(rows) if column in row] for column in range(n_columns)]
+    blocks = [rows[first : first + size] for first in range(0, len(rows), size)]
+    return [[[(i, row[c]) for i, row in enumerate(block) if c in row] for c in range(n_columns)] for block in blocks]
+
+
+def common_parts(rows, order, checkpoints):
+    """Give (column, weight) of each row before the last checkpoint, and the length before each checkpoint."""
+    rows = [rows[d] for d in order]
+    parts = [[(c, row[c]) for c in sorted(row) if c < checkpoints[-1]] for row in rows]
+    norms = [[math.sqrt(add(row[c] ** 2 for c in sorted(row) if c < end)) for end in checkpoints] for row in rows]
+    return parts, norms
+
+
+def within_budget(rows, order, frequencies, met, budget):
+    """Give how many terms of each row are left out."""
+    out = []
+    for row, others in zip((rows[d] for d in order), met, strict=True):
+        left, visits = len(row), 0.0
+        for column in sorted(row, reverse=True):
+            visits += others / len(rows) * frequencies[column]
+            if visits > budget:
+                break
+            left -= 1
+        out.append(left)
+    return out
+
+
+# cosine, nearest, feedback
 
 
 def dot(x, y):
@@ -27,39 +58,42 @@ def decay(day_i, day_j, floor, scale):
     return 1.0 if math.isnan(apart) else floor + (1 - floor) * math.exp(-apart / scale)
 
 
-def rarest(row, others, budget):
-    """Return what of a row is left within a budget of postings visited among others, from the rarest column up."""
-    visits = {column: sum(column in other for other in others) for column in row}
-    out, total = {}, 0
-    for column in sorted(row, key=lambda column: (visits[column], column)):
-        total += visits[column]
-        if total <= budget:
-            out[column] = row[column]
-    return out
+def thresholds(state, i):
+    """Return what a cosine must reach to be among the best or nearest of a place, and half its toll; a bit less."""
+    below, crowd = 1 - 2.0**-20, len(state["best"][i])
+    least = min(state["best"][i][-1], *(weight for weight, _ in state["nearest"][i]))
+    return np.float32(least * below), np.float32(state["shares"][i] * add(state["best"][i]) / crowd / 2 * below)
 
 
-def similar_pairs(
-    first, last, known, order, rows, undated, low, high, budget, refused, days, tolls, shares, crowd, near,
-    floor, decay_floor, time_scale,
-):  # fmt: skip
-    """Take {column: weight} of each row and refused (i, j); give tolls, [(neighbour, weight)], [(i, j, cosine)]."""
-    rows = [rows[d] for d in order]
-    own, neighbours, pairs = [], [], []
+def meet(state, i, j, cosine, fading):
+    """Tell place i of place j."""
+    state["best"][i] = sorted([*state["best"][i], cosine], reverse=True)[:-1]
+    faded = cosine * decay(state["days"][i], state["days"][j], *fading)
+    if faded > 0:
+        known = [*state["nearest"][i], (faded, j)]
+        state["nearest"][i] = sorted(known, key=lambda entry: (-entry[0], entry[1] if entry[0] else 0))[:-1]
+
+
+def similar_pairs(first, last, rows, left_out, undated, low, refused, state, floor, fading):
+    """Take {column: weight} of each place; change `state` and give [(i, j, cosine)], sorted."""
+    pairs = []
     for i in range(first, last):
-        met = [*range(undated), *range(low[i], high[i])]
-        row = rarest(rows[i], [rows[j] for j in met], budget)
-        cosines = {}
-        for j in met:
-            if i != j and (i, j) not in refused and (j, i) not in refused and dot(row, rows[j]) >= floor:
-                cosines[j] = dot(row, rows[j])
-        own.append(shares[i] * add(sorted(cosines.values(), reverse=True)[:crowd]) / crowd)
-        faded = {j: cosine * decay(days[i], days[j], decay_floor, time_scale) for j, cosine in cosines.items()}
-        best = sorted(faded, key=lambda j, faded=faded: (-faded[j], j))[:near]
-        neighbours.append([(j, faded[j]) for j in best] + [(-1, 0.0)] * (near - len(best)))
-        for j, cosine in cosines.items():
-            if j < i and 2 * cosine >= own[-1] + (tolls[j] if j < known else 0):
+        row = dict(sorted(rows[i].items())[left_out[i] :])
+        for j in [*range(min(undated, i)), *range(max(low[i], undated), i)]:
+            cosine = dot(row, rows[j])
+            if (i, j) not in refused and cosine >= floor:
+                meet(state, i, j, cosine, fading)
                 pairs.append((i, j, cosine))
-    return own, neighbours, pairs
+    half = {i: thresholds(state, i)[1] for i in range(first, last)}
+    least, halves = state["least"], state["halves"]
+    return [(i, j, cosine) for i, j, cosine in pairs if cosine > least[j] or cosine >= half[i] + halves[j]]
+
+
+def settle(first, last, pairs, state, fading):
+    for i, j, cosine in pairs:
+        meet(state, j, i, cosine, fading)
+    for i in {*range(first, last), *(j for _, j, _ in pairs)}:
+        state["least"][i], state["halves"][i] = thresholds(state, i)
 
 
 def mixed(i, rows, neighbours, weights):

@@ -1,6 +1,7 @@
 """Similar pairs, feedback, linkage and the tree cut against their twins, and linkage against SciPy."""
 
 import math
+from itertools import pairwise
 
 import naive
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dedup.kernels import cosine, feedback, linkage
+from dedup.kernels import cosine, feedback, linkage, nearest, postings
 
 quick = settings(max_examples=150, deadline=None)
 COLUMNS = 8
@@ -27,7 +28,7 @@ EMPTY_ROWS = [{}, {0: 0.0, 1: 0.0}, {0: 1.0}, {}, {0: 1.0}]
 
 
 def csr(rows):
-    indices, indptr = naive.ragged([list(row) for row in rows], np.int32)
+    indices, indptr = naive.ragged([list(row) for row in rows], np.uint32)
     return indptr, indices, naive.ragged([list(row.values()) for row in rows], np.float32)[0]
 
 
@@ -49,84 +50,152 @@ def two(pairs):
     return int64([i for i, _ in pairs]), int64([j for _, j in pairs])
 
 
+SIZES = st.sampled_from([1, 2, 3, 64])
+
+
+@quick
+@example([{2: 1.0, 0: 0.5}])
+@given(matrices)
+def test_order_rows(rows):
+    rows = [dict(sorted(row.items(), key=lambda entry: (entry[0] * 5) % 8)) for row in rows]
+    indptr, indices, data = csr(rows)
+    postings.order_rows(indptr, indices, data)
+    found = zip(naive.unragged(indices, indptr), naive.unragged(data, indptr), strict=True)
+    assert [list(zip(*row, strict=True)) for row in found] == [list(row.items()) for row in naive.order_rows(rows)]
+
+
+@quick
+@example([], 0, 2)
+@example(EMPTY_ROWS, 1, 2)
+@given(matrices, st.integers(0, 9), SIZES)
+def test_block_postings(rows, seed, size):
+    order = np.random.default_rng(seed).permutation(len(rows))
+    starts, bases, places, values = postings.block_postings(*csr(rows), order, COLUMNS, size)
+    found = []
+    for block, (base, end) in zip(starts.astype(np.int64), pairwise(bases), strict=True):
+        both = (naive.unragged(column[base:end], block) for column in (places, values))
+        found.append([list(zip(*column, strict=True)) for column in zip(*both, strict=True)])
+    assert found == naive.block_postings(rows, order, COLUMNS, size)
+
+
 @quick
 @example([], 0)
 @example(EMPTY_ROWS, 1)
 @given(matrices, st.integers(0, 9))
-def test_transpose(rows, seed):
+def test_common_parts(rows, seed):
     order = np.random.default_rng(seed).permutation(len(rows))
-    starts, places, values = cosine.transpose(*csr(rows), COLUMNS, order)
-    found = zip(naive.unragged(places, starts), naive.unragged(values, starts), strict=True)
-    assert [list(zip(*column, strict=True)) for column in found] == naive.transpose(rows, COLUMNS, order)
+    starts, columns, values, norms = postings.common_parts(*csr(rows), order, STEPS)
+    parts, wanted = naive.common_parts(rows, order, STEPS)
+    found = zip(naive.unragged(columns, starts), naive.unragged(values, starts), strict=True)
+    assert [list(zip(*row, strict=True)) for row in found] == parts
+    assert norms.dtype == np.float32 and norms.shape == (len(rows), len(STEPS))
+    wanted = np.array(wanted).reshape(norms.shape)
+    assert (norms >= wanted).all() and (norms <= wanted * (1 + 1e-5)).all()
+
+
+@quick
+@example([], 0, 1, 3)
+@example(EMPTY_ROWS, 1, 5, 0)
+@given(matrices, st.integers(0, 9), st.integers(0, 10), st.sampled_from([0, 1, 4, 9, 1000]))
+def test_within_budget(rows, seed, met, budget):
+    order = np.random.default_rng(seed).permutation(len(rows))
+    frequencies = sorted((sum(c in row for row in rows) for c in range(COLUMNS)), reverse=True)
+    indptr, indices, _ = csr(rows)
+    met = [min(met, len(rows))] * len(rows)
+    found = postings.within_budget(indptr, indices, order, int64(frequencies), int64(met), budget)
+    assert (found - indptr[order]).tolist() == naive.within_budget(rows, order, frequencies, met, budget)
+
+
+STEPS = np.array([0, 1, 2, 4, COLUMNS])
+FADING = 0.5, 7.0  # decay floor, time scale
 
 
 @st.composite
 def neighbourhoods(draw):
+    """Draw rows in the order of their places, what each meets, and what is known of the places before `first`."""
     rows = draw(matrices)
     n = len(rows)
     first = draw(st.integers(0, n))
     last = draw(st.integers(first, n))
-    day = st.just(math.nan) | st.sampled_from([0.0, 0.25, 7.0, 7.0, 400.0])
-    known = draw(st.integers(0, first))
     undated = draw(st.integers(0, n))
-    ends = [sorted(draw(st.lists(st.integers(undated, n), min_size=2, max_size=2))) for _ in range(n)]
-    budget = draw(st.sampled_from([0, 1, 4, 9, 1000]))
-    order = draw(st.permutations(range(n)))
-    columns = [draw(st.lists(value, min_size=n, max_size=n)) for value in (day, st.floats(0, 0.5), st.floats(0, 1))]
-    meets = undated, [low for low, _ in ends], [high for _, high in ends], budget
-    return rows, order, meets, first, last, known, set(pairs_of(draw, n, max_size=4)), columns
+    low = sorted(draw(st.lists(st.integers(undated, n), min_size=n, max_size=n)))
+    day = st.just(math.nan) | st.sampled_from([0.0, 0.25, 7.0, 7.0, 400.0])
+    days, shares = (draw(st.lists(value, min_size=n, max_size=n)) for value in (day, st.floats(0, 1)))
+    known = [draw(st.lists(st.floats(0, 0.5, width=32), min_size=first, max_size=first)) for _ in range(2)]
+    least, halves = ([*values, *[0.0] * (n - first)] for values in known)
+    left_out = [draw(st.integers(0, len(row))) if draw(st.booleans()) else 0 for row in rows]
+    meets = left_out, undated, low, set(pairs_of(draw, n, max_size=4))
+    return rows, first, last, meets, (days, shares, least, halves)
 
 
-def all_of(rows):
-    """Return the rows in the given order, and that each meets all without a bound."""
+def all_of(rows, first=0, refused=(), days=None):
+    """Return rows of which each meets all before it, and nothing is known of any."""
     n = len(rows)
-    return rows, range(n), (n, [n] * n, [n] * n, 1000)
+    return rows, first, n, ([0] * n, n, [n] * n, set(refused)), (days or [0.0] * n, [1.0] * n, [0.0] * n, [0.0] * n)
 
 
-def similar(rows, order, meets, *ends_and_known, refused, columns, crowd=10, near=3, floor=0.05):
-    """Return what the kernel finds, and what its twin does."""
-    undated, low, high, budget = meets
-    places = int64(list(order))
-    found = cosine.similar_pairs(
-        *ends_and_known, places, *csr(rows), *cosine.transpose(*csr(rows), COLUMNS, places),
-        undated, int64(low), int64(high), budget, *ragged_partners(refused, len(rows)),
-        *(np.array(column, np.float64) for column in columns), crowd, near, floor, 0.5, 7.0,
+def similar(case, crowd=10, near=3, floor=0.05, size=64, most=0.3):
+    """Return the pairs that the kernel finds and the state it leaves, and what its twin does."""
+    rows, first, last, (left_out, undated, low, refused), (days, shares, least, halves) = case
+    n = len(rows)
+    shuffled = np.random.default_rng(n).permutation(n)  # the rows lie in another order than their places
+    lying = [rows[place] for place in shuffled]
+    order = np.argsort(shuffled)
+    arrays = csr(lying)
+    state = {
+        "days": days, "shares": shares, "least": [*least], "halves": [*halves],
+        "best": [[0.0] * crowd for _ in rows], "nearest": [[(0.0, -1)] * near for _ in rows],
+    }  # fmt: skip
+    told = (
+        np.array(days, np.float64), np.array(shares, np.float64), np.zeros((n, crowd)), np.full((n, near), -1),
+        np.zeros((n, near)), np.array(least, np.float32), np.array(halves, np.float32),
     )  # fmt: skip
-    wanted = naive.similar_pairs(
-        *ends_and_known, order, rows, undated, low, high, budget, refused, *columns, crowd, near, floor, 0.5, 7.0
-    )
-    return found, wanted
+    found = cosine.similar_pairs(
+        first, last, order, *arrays, arrays[0][order] + int64(left_out), size,
+        *postings.block_postings(*arrays, order, COLUMNS, size), *postings.common_parts(*arrays, order, STEPS), STEPS,
+        most, undated, int64(low), *ragged_partners(refused, n), *told, floor, *FADING,
+    )  # fmt: skip
+    pairs = naive.similar_pairs(first, last, rows, left_out, undated, low, refused, state, floor, FADING)
+    return found, told, pairs, state
 
 
 def ragged_partners(refused, n):
-    """Return the partners of each row in both directions, and offsets."""
-    rows = [sorted({j for pair in refused if i in pair for j in pair if j != i}) for i in range(n)]
-    return naive.ragged(rows, np.int64)
+    """Return the earlier partners of each row, and offsets."""
+    return naive.ragged([sorted(j for i, j in refused if i == row) for row in range(n)], np.int64)
+
+
+def same_state(told, state):
+    _, _, best, neighbours, weights, least, halves = told
+    assert best.tolist() == state["best"]
+    assert neighbours.tolist() == [[j for _, j in row] for row in state["nearest"]]
+    assert weights.ravel().tolist() == pytest.approx([w for row in state["nearest"] for w, _ in row], rel=1e-12)
+    np.testing.assert_allclose(least, state["least"], rtol=1e-6)
+    np.testing.assert_allclose(halves, state["halves"], rtol=1e-6)
 
 
 @quick
-@example((*all_of([]), 0, 0, 0, set(), [[], [], []]), 1, 1, 0.05)
-@example((*all_of([{0: 1.0}]), 0, 1, 0, set(), [[math.nan], [0.0], [1.0]]), 10, 3, 0.05)  # one document
-@example((*all_of(EMPTY_ROWS), 0, 5, 0, set(), [[0.0] * 5, [0.0] * 5, [0.5] * 5]), 10, 3, 0.05)
-@example((*all_of([{0: 1.0}] * 6), 2, 6, 2, {(5, 0), (3, 2)}, [[7.0] * 6, [0.2] * 6, [1.0] * 6]), 2, 3, 0.05)  # ties
-@given(neighbourhoods(), st.integers(1, 5), st.integers(1, 4), st.sampled_from([0.05, 0.3, 0.9]))
-def test_similar_pairs(case, crowd, near, floor):
-    *case, refused, columns = case
-    found, (own, neighbours, pairs) = similar(
-        *case, refused=refused, columns=columns, crowd=crowd, near=near, floor=floor
-    )
-    assert found[0].tolist() == own
-    assert found[1].tolist() == [[j for j, _ in row] for row in neighbours]
-    assert found[2].ravel().tolist() == pytest.approx([weight for row in neighbours for _, weight in row], rel=1e-12)
-    assert list(zip(*(column.tolist() for column in found[3:]), strict=True)) == pairs
+@example(all_of([]), 1, 1, 0.05, 2, 0.3)
+@example(all_of([{0: 1.0}], days=[math.nan]), 10, 3, 0.05, 2, 0.3)  # one document
+@example(all_of(EMPTY_ROWS), 10, 3, 0.05, 2, 0.3)
+@example(all_of([{0: 1.0}] * 6, 2, {(5, 0), (3, 2)}, [7.0] * 6), 2, 3, 0.05, 2, 0.3)  # ties
+@given(
+    neighbourhoods(), st.integers(1, 5), st.integers(1, 4), st.sampled_from([0.05, 0.3, 0.9]), SIZES, st.floats(0, 1)
+)
+def test_similar_pairs_and_settle(case, crowd, near, floor, size, most):
+    found, told, pairs, state = similar(case, crowd, near, floor, size, most)
+    assert sorted(zip(*(column.tolist() for column in found), strict=True)) == sorted(pairs)
+    same_state(told, state)
+    _, first, last, *_ = case
+    nearest.settle(first, last, *found, *told, *FADING)
+    naive.settle(first, last, pairs, state, FADING)
+    same_state(told, state)
 
 
 def test_similar_pairs_grow_beyond_their_first_room():
     rows = [unit({0: 1.0, 1 + i % 7: 0.3 + i / 100}) for i in range(70)]  # 2,415 pairs
-    n = len(rows)
-    found, (_, _, pairs) = similar(*all_of(rows), 0, n, 0, refused=set(), columns=[[0.0] * n] * 3)
-    assert len(pairs) == n * (n - 1) // 2
-    assert list(zip(*(column.tolist() for column in found[3:]), strict=True)) == pairs
+    found, _, pairs, _ = similar(all_of(rows), size=32)
+    assert len(pairs) == len(rows) * (len(rows) - 1) // 2
+    assert sorted(zip(*(column.tolist() for column in found), strict=True)) == pairs
 
 
 @st.composite
@@ -172,7 +241,7 @@ def scored_pairs(draw):
 def test_best_scores(case, count):
     n, pairs, scores = case
     left, right = two(pairs)
-    best = cosine.best_scores(n, left, right, np.array(scores, np.float64), count)
+    best = nearest.best_scores(n, left, right, np.array(scores, np.float64), count)
     assert best.tolist() == naive.best_scores(n, left.tolist(), right.tolist(), scores, count)
 
 
@@ -188,8 +257,7 @@ def test_pair_cosines(rows):
 
 def test_products_of_float32_are_added_unrounded():
     rows = [unit({0: 1.0, 1: 1.0 + i / 7, 2: 0.3}, np.float32) for i in range(20)]
-    n = len(rows)
-    (*_, left, right, found), _ = similar(*all_of(rows), 0, n, 0, refused=set(), columns=[[0.0] * n] * 3)
+    (left, right, found), *_ = similar(all_of(rows), most=0.0)
     wanted = naive.pair_cosines(rows, left.tolist(), right.tolist())
     assert cosine.pair_cosines(*csr(rows), left, right).tolist() == wanted
     assert found.tolist() == wanted

@@ -108,15 +108,25 @@ class TestDecay:
 
 
 class TestNothingElseMatters:
-    @pytest.mark.parametrize(("chunk", "wave"), [(1, 1), (7, 21), (64, 64), (5, 1000)])
+    @pytest.mark.parametrize(("chunk", "block"), [(1, 1), (7, 16), (64, 999)])
     @pytest.mark.parametrize("threads", [1, 3])
-    def test_chunks_and_threads(self, seed_vectors, monkeypatch, chunk, wave, threads):
+    def test_chunks_blocks_and_threads(self, seed_vectors, monkeypatch, chunk, block, threads):
         _, rows, days = seed_vectors
         before = links(rows, days)
         monkeypatch.setattr(stories, "_CHUNK", chunk)
-        monkeypatch.setattr(stories, "_WAVE", wave)
+        monkeypatch.setattr(stories, "_BLOCK", block)
         with LocalEngine(threads) as engine:
             assert links(rows, days, each=engine.map).equals(before)
+
+    @pytest.mark.parametrize("waves", [(1, 1), (21, 40), (64, 64)])
+    def test_waves(self, seed_vectors, monkeypatch, waves):
+        """They move the checkpoint of a row, and with it the order of a sum."""
+        _, rows, days = seed_vectors
+        before = links(rows, days)
+        monkeypatch.setattr(stories, "_WAVES", waves)
+        found = links(rows, days)
+        assert found.select(["left", "right"]).equals(before.select(["left", "right"]))
+        np.testing.assert_allclose(found["score"].to_numpy(), before["score"].to_numpy(), rtol=1e-12)
 
     def test_the_order_of_the_rows(self, seed_vectors):
         _, rows, days = seed_vectors

@@ -1,10 +1,10 @@
-"""All pairs with a cosine above a floor, one row at a time, with nothing kept but what outweighs the crowd.
+"""All pairs with a cosine that outweighs the crowd around both, by blocked accumulation with bounds.
 
-Rows are unit vectors in CSR (`indptr` int64, `indices` int32, `data` float32); *postings* are the same matrix by
-column. A row meets the postings of its terms and adds up in one dense accumulator (Bayardo, Ma, Srikant 2007,
-section 3, All-Pairs-0). Products of two float32 are exact in the float64 sums, which run in term order.
-
-Postings hold *places*: the rows in order of time, so that those within a window lie side by side in every posting list.
+Rows and places as in `kernels.postings`; each row meets the places before it. A block of places has postings of its
+own, and accumulators that stay in the cache (blocking: Lam, Rothberg, Wolf 1991). A row adds up its rare terms only;
+what its commonest terms could add is bounded by the lengths of both (Bayardo, Ma, Srikant 2007, section 3.2;
+Anastasiu, Karypis 2014, section 4), and worked out for the few pairs that the bound leaves. Products of two float32 are
+exact in the float64 sums. Rows are unsigned where they index, since an index that may be negative costs a check.
 """
 
 from __future__ import annotations
@@ -14,167 +14,136 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dedup.kernels.decay import decay
 from dedup.kernels.jit import inlined, kernel
+from dedup.kernels.nearest import insert, insert_neighbour, thresholds
 
-
-@kernel
-def transpose(
-    indptr: npt.NDArray[np.int64],
-    indices: npt.NDArray[np.int32],
-    data: npt.NDArray[np.float32],
-    n_columns: int,
-    order: npt.NDArray[np.int64],
-) -> Any:
-    """Turn CSR rows into postings.
-
-    Parameters
-    ----------
-    order : int64[n], the row at each place
-
-    Returns
-    -------
-    starts : int64[n_columns + 1], places : uint32[m], ascending inside a column, values : float32[m]. O(m).
-    Places are unsigned: an index that cannot be negative needs no check, which is a third of the time of a visit.
-    """
-    starts = np.zeros(n_columns + 1, np.int64)
-    for i in range(len(indices)):
-        starts[indices[i] + 1] += 1
-    for t in range(n_columns):
-        starts[t + 1] += starts[t]
-    fill = starts[:-1].copy()
-    places = np.empty(len(indices), np.uint32)
-    values = np.empty(len(indices), np.float32)
-    for d in range(len(order)):
-        for i in range(indptr[order[d]], indptr[order[d] + 1]):
-            at = fill[indices[i]]
-            places[at], values[at] = d, data[i]
-            fill[indices[i]] += 1
-    return starts, places, values
+_ABOVE = np.float32(1.0 + 2.0**-20)  # covers what rounding to float32 takes from a bound
 
 
 @kernel
 def similar_pairs(
     first: int,
     last: int,
-    known: int,
     order: npt.NDArray[np.int64],
     indptr: npt.NDArray[np.int64],
-    indices: npt.NDArray[np.int32],
+    indices: npt.NDArray[np.uint32],
     data: npt.NDArray[np.float32],
-    starts: npt.NDArray[np.int64],
-    places: npt.NDArray[np.uint32],
+    begin: npt.NDArray[np.int64],
+    size: int,
+    starts: npt.NDArray[np.uint32],
+    bases: npt.NDArray[np.int64],
+    places: npt.NDArray[np.uint16],
     values: npt.NDArray[np.float32],
+    common_starts: npt.NDArray[np.int64],
+    common_columns: npt.NDArray[np.uint16],
+    common_values: npt.NDArray[np.float32],
+    norms: npt.NDArray[np.float32],
+    checkpoints: npt.NDArray[np.int64],
+    most: float,
     undated: int,
     low: npt.NDArray[np.int64],
-    high: npt.NDArray[np.int64],
-    budget: int,
     refused: npt.NDArray[np.int64],
     refused_offsets: npt.NDArray[np.int64],
     days: npt.NDArray[np.float64],
-    tolls: npt.NDArray[np.float64],
     shares: npt.NDArray[np.float64],
-    crowd: int,
-    near: int,
+    best: npt.NDArray[np.float64],
+    neighbours: npt.NDArray[np.int64],
+    weights: npt.NDArray[np.float64],
+    least: npt.NDArray[np.float32],
+    halves: npt.NDArray[np.float32],
     floor: float,
     decay_floor: float,
     time_scale: float,
 ) -> Any:
-    """Find the best neighbours of places first … last - 1, and their pairs with earlier ones that outweigh the crowd.
+    """Find the pairs of places first … last - 1 with earlier ones that may matter to either.
 
-    The toll of a row is share · mean of its `crowd` best cosines: local scaling (Zelnik-Manor, Perona 2004, section
-    2), by difference. A pair is emitted where its cosine reaches `floor` and the mean of the two tolls.
+    The toll of a row is share · mean of its best cosines: local scaling (Zelnik-Manor, Perona 2004, section 2), by
+    difference. Matter does a cosine of at least `floor` that is above the `least` of the earlier place (it may be one
+    of its best), or reaches the mean of the two tolls, as far as they are known: a toll only grows.
 
     Parameters
     ----------
-    known : tolls of places before this one are final; later ones count as 0 here, so the caller filters once more.
     order : int64[n], the row at each place; all else goes by place.
-    indptr, indices, data : all rows, columns ascending; starts, places, values : their postings.
-    undated, low, high : place i meets the places before `undated` and low[i] … high[i] - 1, int64[n], ≥ undated.
-    budget : postings a row visits at most. Where there are more, its commonest terms count as 0: it takes them from
-        the one with the fewest postings among what it meets, ties by column, up to the budget.
-    refused : int64[q], refused_offsets : int64[n + 1]; pairs that count as 0.
-    days : float64[n], NaN where unknown.
-    tolls : float64[n], shares : float64[n]
+    indptr, indices, data : all rows, used from `begin` on; size, starts, bases, places, values : of `block_postings`;
+        common_…, norms : of `common_parts`
+    most : length up to which the common terms of a row are left to the bound; changes the time, not the result.
+    undated, low : place i meets the places before `undated` and low[i] … i - 1; low never falls.
+    refused : int64[q], refused_offsets : int64[n + 1]; earlier places that count as 0.
+    days : float64[n], NaN where unknown; shares : float64[n]
+    best : float64[n, crowd], neighbours : int64[n, near], weights : float64[n, near]
+        Best cosines of each place so far, and its nearest by cosine · decay; ties go to the smaller place. Rows first …
+        last - 1 are filled in with what comes before them.
+    least, halves : float32[n], of the places before: as `settle` left them.
 
     Returns
     -------
-    tolls : float64[last - first]
-    neighbours : int64[last - first, near], best by cosine · decay, -1 where there are fewer
-    weights : float64[last - first, near], their cosine · decay
-    left, right : int64[p], right < left, in order of left, then right; cosine : float64[p]
-    O(postings visited + places met for each row); ties go to the smaller place.
+    left, right : int64[p], right < left; cosine : float64[p]; blocks from the last, in each by left, then right.
+    O(postings visited + pairs met / 8).
     """
-    n = len(indptr) - 1
-    own = np.zeros(last - first, np.float64)
-    neighbours = np.full((last - first, near), -1)
-    weights = np.zeros((last - first, near), np.float64)
-    cosines = np.zeros(n, np.float64)
-    found = np.empty(n, np.int64)
-    found_cosine = np.empty(n, np.float64)
-    spans = np.empty((_widest(first, last, order, indptr), 4), np.int64)
-    best = np.zeros(crowd, np.float64)
+    accumulators = np.zeros(size, np.float64)
+    flags = np.zeros((size + 15) // 8 * 8, np.uint8)
+    found = np.empty(len(flags), np.uint16)
+    common = np.zeros(checkpoints[-1], np.float64)
+    by_checkpoint = np.empty((len(checkpoints), size), np.float32)
     left, right, cosine = np.empty(1024, np.int64), np.empty(1024, np.int64), np.empty(1024, np.float64)
+    widest = _widest(first, last, order, indptr)
+    spans, factors = np.empty((2, widest + 1), np.uint32), np.empty(widest + 1, np.float64)
     at = 0
-    for i in range(first, last):
-        start, end = indptr[order[i]], indptr[order[i] + 1]
-        visits = _find_spans(indices[start:end], starts, places, undated, low[i], high[i], n, spans)
-        if visits > budget:
-            _leave_out_commonest(spans[: end - start], budget)
-        _add_cosines(data[start:end], spans, places, values, cosines)
-        cosines[i] = 0.0
-        for p in range(refused_offsets[i], refused_offsets[i + 1]):
-            cosines[refused[p]] = 0.0
-        count = _take_candidates(0, undated, floor, cosines, found, found_cosine, 0)
-        count = _take_candidates(low[i], high[i], floor, cosines, found, found_cosine, count)
-        best[:] = 0.0
-        for c in range(count):
-            j = found[c]
-            _insert(best, found_cosine[c])
-            value = found_cosine[c] * decay(days[i], days[j], decay_floor, time_scale)
-            place = _insert(weights[i - first], value)
-            if place < near:
-                neighbours[i - first, place + 1 :] = neighbours[i - first, place : near - 1].copy()
-                neighbours[i - first, place] = j
-        own[i - first] = shares[i] * best.sum() / crowd
-        if at + count > len(left):
-            room = 2 * (at + count)
-            left, right, cosine = _longer(left, room), _longer(right, room), _longer(cosine, room)
-        for c in range(count):
-            j = found[c]
-            if j >= i:
-                break
-            other = tolls[j] if j < known else 0.0
-            if 2.0 * found_cosine[c] >= own[i - first] + other:
-                left[at], right[at], cosine[at] = i, j, found_cosine[c]
-                at += 1
-    return own, neighbours, weights, left[:at].copy(), right[:at].copy(), cosine[:at].copy()
-
-
-@kernel
-def best_scores(
-    n: int, left: npt.NDArray[np.int64], right: npt.NDArray[np.int64], score: npt.NDArray[np.float64], count: int
-) -> Any:
-    """Return the `count` best scores of each row over its pairs, falling; missing ones are 0.
-
-    Parameters
-    ----------
-    left, right : int64[p], each pair once; score : float64[p], positive
-
-    Returns
-    -------
-    float64[n, count]. O(p · count) at worst.
-    """
-    best = np.zeros((n, count), np.float64)
-    for p in range(len(left)):
-        _insert(best[left[p]], score[p])
-        _insert(best[right[p]], score[p])
-    return best
+    for b in range((last - 1) // size, -1, -1):
+        base = b * size
+        if base >= undated and min(base + size, len(order)) <= low[first]:
+            continue
+        for j in range(min(size, len(order) - base)):
+            for c in range(len(checkpoints)):
+                by_checkpoint[c, j] = norms[base + j, c]
+        for i in range(max(first, base + 1), last):
+            c = _last_within(norms, i, most)
+            begin_rare = _spread(order[i], begin[i], checkpoints[c], indptr, indices, data, common)
+            n_spans = _find_spans(begin_rare, indptr[order[i] + 1], indices, data, starts[b], spans, factors)
+            _add(n_spans, spans, factors, bases[b], places, values, accumulators)
+            for p in range(refused_offsets[i], refused_offsets[i + 1]):
+                if base <= refused[p] < base + size:
+                    accumulators[refused[p] - base] = -2.0
+            met = min(size, i - base)
+            own_least, own_half = thresholds(best, weights, shares, i)
+            stretch = slice(base, base + met)
+            _flag(
+                accumulators[:met], norms[i, c], by_checkpoint[c], least[stretch], halves[stretch],
+                own_least, own_half, np.float32(floor), flags,
+            )  # fmt: skip
+            for j in range(max(undated - base, 0), min(low[i] - base, met)):
+                flags[j] = 0
+            for j in range(met, (met + 7) // 8 * 8):
+                flags[j] = 0
+            count = _list_flagged(flags, met, found)
+            if at + count > len(left):
+                room = 2 * (at + count)
+                left, right, cosine = _longer(left, room), _longer(right, room), _longer(cosine, room)
+            _finish(
+                count, found, base, checkpoints[c], accumulators, common, common_starts, common_columns, common_values,
+                cosine, at,
+            )  # fmt: skip
+            for k in range(at, at + count):
+                j, value = base + np.int64(found[k - at]), cosine[k]
+                if value >= floor:
+                    insert(best, i, value)
+                    faded = value * decay(days[i], days[j], decay_floor, time_scale)
+                    insert_neighbour(i, j, faded, neighbours, weights)
+            _, own_half = thresholds(best, weights, shares, i)
+            at = _keep(i, base, count, found, floor, least, halves, own_half, left, right, cosine, at)
+            for j in range(size):
+                accumulators[j] = 0.0
+            for column in range(checkpoints[c]):
+                common[column] = 0.0
+    at = _keep_final(left, right, cosine, at, least, halves, best, weights, shares)
+    return left[:at].copy(), right[:at].copy(), cosine[:at].copy()
 
 
 @kernel
 def pair_cosines(
     indptr: npt.NDArray[np.int64],
-    indices: npt.NDArray[np.int32],
+    indices: npt.NDArray[np.uint32],
     data: npt.NDArray[np.float32],
     left: npt.NDArray[np.int64],
     right: npt.NDArray[np.int64],
@@ -186,139 +155,198 @@ def pair_cosines(
         j, j_end = indptr[right[p]], indptr[right[p] + 1]
         total = 0.0
         while i < i_end and j < j_end:
-            if indices[i] == indices[j]:
+            x, y = indices[i], indices[j]
+            if x == y:
                 total += np.float64(data[i]) * np.float64(data[j])
-            # Both sides are read before either moves.
-            step_i, step_j = indices[i] <= indices[j], indices[j] <= indices[i]
-            i += step_i
-            j += step_j
+            # Without branches: which side moves is a coin toss that no predictor guesses.
+            i += x <= y
+            j += y <= x
         out[p] = total
     return out
 
 
 @inlined
-def decay(day_i: float, day_j: float, floor: float, scale: float) -> Any:
-    """Return floor + (1 - floor) · exp(-|Δt| / scale); 1 where a date is unknown (NaN)."""
-    apart = abs(day_i - day_j)
-    if np.isnan(apart):
-        return 1.0
-    return floor + (1.0 - floor) * np.exp(-apart / scale)
-
-
-@inlined
 def _widest(first: int, last: int, order: npt.NDArray[np.int64], indptr: npt.NDArray[np.int64]) -> Any:
     """Return the number of terms in the longest of some rows."""
-    most = 0
+    most = np.int64(0)
     for i in range(first, last):
         most = max(most, indptr[order[i] + 1] - indptr[order[i]])
     return most
 
 
 @inlined
-def _find_spans(
-    columns: npt.NDArray[np.int32],
-    starts: npt.NDArray[np.int64],
-    places: npt.NDArray[np.uint32],
-    undated: int,
-    low: int,
-    high: int,
-    n: int,
-    spans: npt.NDArray[np.int64],
-) -> Any:
-    """Find the postings of each column before `undated`, and in low … high - 1: two spans; return how many in all."""
-    visits = 0
-    everything = low <= undated and high >= n
-    for k in range(len(columns)):
-        begin, end = starts[columns[k]], starts[columns[k] + 1]
-        split, resume, stop = end, end, end
-        if not everything:
-            split = _first_from(places, begin, end, undated)
-            resume = _first_from(places, split, end, low)
-            stop = _first_from(places, resume, end, high)
-        spans[k, 0], spans[k, 1], spans[k, 2], spans[k, 3] = begin, split, resume, stop
-        visits += split - begin + stop - resume
-    return visits
+def _last_within(norms: npt.NDArray[np.float32], i: int, most: float) -> Any:
+    """Return the last checkpoint before which the terms of a row are at most so long."""
+    c = norms.shape[1] - 1
+    while c > 0 and norms[i, c] > most:
+        c -= 1
+    return c
 
 
 @inlined
-def _first_from(places: npt.NDArray[np.uint32], start: int, end: int, place: int) -> Any:
-    """Return where in start … end the ascending places reach one."""
-    if start < end and places[start] >= place:
-        return start
-    while start < end:
-        middle = (start + end) // 2
-        if places[middle] < place:
-            start = middle + 1
-        else:
-            end = middle
-    return start
-
-
-@inlined
-def _leave_out_commonest(spans: npt.NDArray[np.int64], budget: int) -> None:
-    """Empty the longest spans, so that the others have `budget` postings at most."""
-    size = spans[:, 1] - spans[:, 0] + spans[:, 3] - spans[:, 2]
-    visits = 0
-    for k in np.argsort(size, kind="mergesort"):
-        visits += size[k]
-        if visits > budget:
-            spans[k, 1], spans[k, 3] = spans[k, 0], spans[k, 2]
-
-
-@inlined
-def _add_cosines(
+def _spread(
+    row: int,
+    begin: int,
+    checkpoint: int,
+    indptr: npt.NDArray[np.int64],
+    indices: npt.NDArray[np.uint32],
     data: npt.NDArray[np.float32],
-    spans: npt.NDArray[np.int64],
-    places: npt.NDArray[np.uint32],
-    values: npt.NDArray[np.float32],
-    cosines: npt.NDArray[np.float64],
-) -> None:
-    """Add up the cosines of a row with all that it meets."""
-    for k in range(len(data)):
-        weight = np.float64(data[k])
-        for s in range(0, 4, 2):
-            start, end = spans[k, s], spans[k, s + 1]
-            met, share = places[start:end], values[start:end]  # counted from 0, as in `_take_candidates`
-            for q in range(len(met)):
-                cosines[met[q]] += weight * np.float64(share[q])
-
-
-@inlined
-def _take_candidates(
-    start: int,
-    end: int,
-    floor: float,
-    cosines: npt.NDArray[np.float64],
-    found: npt.NDArray[np.int64],
-    found_cosine: npt.NDArray[np.float64],
-    count: int,
+    common: npt.NDArray[np.float64],
 ) -> Any:
-    """Append the places from start to end whose cosine reaches the floor, and set all of them back to 0."""
-    stretch = cosines[start:end]  # counted from 0, so that the loop needs no check for negative indices
-    for j in range(len(stretch)):
-        if stretch[j] >= floor:
-            found[count], found_cosine[count] = start + j, stretch[j]
-            count += 1
-        stretch[j] = 0.0
-    return count
+    """Lay out the terms of a row before a checkpoint by column; return where the others begin."""
+    p = begin
+    while p < indptr[row + 1] and indices[p] < checkpoint:
+        common[indices[p]] = data[p]
+        p += 1
+    return p
 
 
 @inlined
-def _insert(best: npt.NDArray[np.float64], value: float) -> Any:
-    """Insert a value into a falling list of fixed length; return its place, or that length where it is too small."""
-    place = len(best)
-    while place > 0 and value > best[place - 1]:
-        place -= 1
-    for i in range(len(best) - 1, place, -1):
-        best[i] = best[i - 1]
-    if place < len(best):
-        best[place] = value
-    return place
+def _find_spans(
+    begin: int,
+    end: int,
+    indices: npt.NDArray[np.uint32],
+    data: npt.NDArray[np.float32],
+    starts: npt.NDArray[np.uint32],
+    spans: npt.NDArray[np.uint32],
+    factors: npt.NDArray[np.float64],
+) -> Any:
+    """List where the postings of a row's terms lie in a block, and their weights; terms without any are left out.
+
+    A pass of its own, since what is looked up here is far apart: the memory answers many such questions at a time.
+    """
+    n = 0
+    for p in range(np.uint64(begin), np.uint64(end)):
+        column = np.uint64(indices[p])
+        spans[0, n], spans[1, n], factors[n] = starts[column], starts[column + np.uint64(1)], data[p]
+        n += spans[0, n] < spans[1, n]
+    return n
+
+
+@inlined
+def _add(
+    count: int,
+    spans: npt.NDArray[np.uint32],
+    factors: npt.NDArray[np.float64],
+    base: int,
+    places: npt.NDArray[np.uint16],
+    values: npt.NDArray[np.float32],
+    accumulators: npt.NDArray[np.float64],
+) -> None:
+    """Add up the products of a row's terms with those of a block."""
+    offset = np.uint64(base)
+    for k in range(np.uint64(count)):
+        factor = factors[k]
+        # No slices here: counting the references to one takes longer than a few postings.
+        for q in range(offset + spans[0, k], offset + spans[1, k]):
+            accumulators[places[q]] += factor * np.float64(values[q])
+
+
+@inlined
+def _flag(
+    accumulators: npt.NDArray[np.float64],
+    norm: np.float32,
+    norms: npt.NDArray[np.float32],
+    least: npt.NDArray[np.float32],
+    halves: npt.NDArray[np.float32],
+    own_least: np.float32,
+    own_half: np.float32,
+    floor: np.float32,
+    flags: npt.NDArray[np.uint8],
+) -> None:
+    """Flag the places whose cosine may reach a threshold; without branches, so that it is done eight at a time."""
+    for j in range(len(accumulators)):
+        bound = np.float32(np.float32(accumulators[j]) + norm * norms[j]) * _ABOVE
+        flags[j] = ((bound >= least[j]) | (bound >= own_least) | (bound >= own_half + halves[j])) & (bound >= floor)
+
+
+@inlined
+def _list_flagged(flags: npt.NDArray[np.uint8], count: int, found: npt.NDArray[np.uint16]) -> Any:
+    """List the flagged places; few are, so that eight are looked at together."""
+    words = flags.view(np.uint64)
+    n = 0
+    for k in range(np.uint64((count + 7) // 8)):
+        if words[k] != 0:
+            for j in range(np.uint64(8) * k, np.uint64(8) * k + np.uint64(8)):
+                found[n] = j
+                n += flags[j]
+    return n
+
+
+@inlined
+def _finish(
+    count: int,
+    found: npt.NDArray[np.uint16],
+    base: int,
+    checkpoint: int,
+    accumulators: npt.NDArray[np.float64],
+    common: npt.NDArray[np.float64],
+    starts: npt.NDArray[np.int64],
+    columns: npt.NDArray[np.uint16],
+    values: npt.NDArray[np.float32],
+    cosine: npt.NDArray[np.float64],
+    at: int,
+) -> None:
+    """Work out the whole cosines of the places listed."""
+    for k in range(count):
+        j = np.uint64(found[k])
+        total = accumulators[j]
+        q, end = np.uint64(starts[np.uint64(base) + j]), np.uint64(starts[np.uint64(base) + j + np.uint64(1)])
+        while q < end and columns[q] < checkpoint:
+            total += common[columns[q]] * np.float64(values[q])
+            q += np.uint64(1)
+        cosine[at + k] = total
+
+
+@inlined
+def _keep(
+    i: int,
+    base: int,
+    count: int,
+    found: npt.NDArray[np.uint16],
+    floor: float,
+    least: npt.NDArray[np.float32],
+    halves: npt.NDArray[np.float32],
+    own_half: np.float32,
+    left: npt.NDArray[np.int64],
+    right: npt.NDArray[np.int64],
+    cosine: npt.NDArray[np.float64],
+    at: int,
+) -> Any:
+    """Keep those of the `count` cosines at `at` that matter, and return where the next ones go."""
+    end = at
+    for k in range(count):
+        j, value = base + np.int64(found[k]), cosine[at + k]
+        left[end], right[end], cosine[end] = i, j, value
+        end += value >= floor and (value > least[j] or value >= own_half + halves[j])
+    return end
+
+
+@inlined
+def _keep_final(
+    left: npt.NDArray[np.int64],
+    right: npt.NDArray[np.int64],
+    cosine: npt.NDArray[np.float64],
+    count: int,
+    least: npt.NDArray[np.float32],
+    halves: npt.NDArray[np.float32],
+    best: npt.NDArray[np.float64],
+    weights: npt.NDArray[np.float64],
+    shares: npt.NDArray[np.float64],
+) -> Any:
+    """Keep the pairs that matter still, now that the tolls of the rows are known, and return how many."""
+    end = 0
+    for p in range(count):
+        _, own_half = thresholds(best, weights, shares, left[p])
+        left[end], right[end], cosine[end] = left[p], right[p], cosine[p]
+        end += cosine[p] > least[right[p]] or cosine[p] >= own_half + halves[right[p]]
+    return end
 
 
 @inlined
 def _longer(array: Any, room: int) -> Any:
     """Return an array with `room` entries that starts with those given."""
     out = np.empty(room, array.dtype)
-    out[: len(array)] = array
+    for k in range(len(array)):
+        out[k] = array[k]
     return out

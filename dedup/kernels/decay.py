@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dedup.kernels.jit import kernel
+from dedup.kernels.jit import inlined, kernel
 
 
 @kernel
@@ -34,3 +34,12 @@ def mean_nearness(days: npt.NDArray[np.float64], scale: float) -> Any:
     for i in range(n):
         total[i] = total[i] / (n - 1) if n > 1 else 1.0
     return total
+
+
+@inlined
+def decay(day_i: float, day_j: float, floor: float, scale: float) -> Any:
+    """Return floor + (1 - floor) · exp(-|Δt| / scale); 1 where a date is unknown (NaN)."""
+    apart = abs(day_i - day_j)
+    if np.isnan(apart):
+        return 1.0
+    return floor + (1.0 - floor) * np.exp(-apart / scale)

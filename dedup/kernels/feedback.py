@@ -16,7 +16,7 @@ from dedup.kernels.jit import inlined, kernel
 @kernel
 def feedback_norms(
     indptr: npt.NDArray[np.int64],
-    indices: npt.NDArray[np.int32],
+    indices: npt.NDArray[np.uint32],
     data: npt.NDArray[np.float32],
     n_columns: int,
     neighbours: npt.NDArray[np.int64],
@@ -49,7 +49,7 @@ def feedback_norms(
 @kernel
 def feedback_cosines(
     indptr: npt.NDArray[np.int64],
-    indices: npt.NDArray[np.int32],
+    indices: npt.NDArray[np.uint32],
     data: npt.NDArray[np.float32],
     n_columns: int,
     neighbours: npt.NDArray[np.int64],
@@ -100,7 +100,7 @@ def feedback_cosines(
 def _mix(
     i: int,
     indptr: npt.NDArray[np.int64],
-    indices: npt.NDArray[np.int32],
+    indices: npt.NDArray[np.uint32],
     data: npt.NDArray[np.float32],
     neighbours: npt.NDArray[np.int64],
     weights: npt.NDArray[np.float64],
@@ -117,7 +117,9 @@ def _mix(
 
 
 @inlined
-def _take(i: int, indptr: npt.NDArray[np.int64], indices: npt.NDArray[np.int32], mixed: npt.NDArray[np.float64]) -> Any:
+def _take(
+    i: int, indptr: npt.NDArray[np.int64], indices: npt.NDArray[np.uint32], mixed: npt.NDArray[np.float64]
+) -> Any:
     """Return the sum of squares of `mixed` over the columns of row i, and set them to 0."""
     total = 0.0
     for p in range(indptr[i], indptr[i + 1]):
@@ -130,7 +132,7 @@ def _take(i: int, indptr: npt.NDArray[np.int64], indices: npt.NDArray[np.int32],
 def _clear(
     i: int,
     indptr: npt.NDArray[np.int64],
-    indices: npt.NDArray[np.int32],
+    indices: npt.NDArray[np.uint32],
     neighbours: npt.NDArray[np.int64],
     mixed: npt.NDArray[np.float64],
 ) -> None:
@@ -149,7 +151,7 @@ def _project(
     j: int,
     i: int,
     indptr: npt.NDArray[np.int64],
-    indices: npt.NDArray[np.int32],
+    indices: npt.NDArray[np.uint32],
     data: npt.NDArray[np.float32],
     mixed: npt.NDArray[np.float64],
     projection: npt.NDArray[np.float64],

@@ -172,7 +172,7 @@ def discount(
 @kernel
 def mean_cosines(
     indptr: npt.NDArray[np.int64],
-    indices: npt.NDArray[np.int32],
+    indices: npt.NDArray[np.uint32],
     data: npt.NDArray[np.float32],
     v: int,
     members: npt.NDArray[np.int64],
@@ -182,7 +182,7 @@ def mean_cosines(
 
     Parameters
     ----------
-    indptr : int64[n + 1], indices : int32[m], data : float32[m]
+    indptr : int64[n + 1], indices : uint32[m], data : float32[m]
         CSR of v columns; rows of length 1.
     members : int64[k], rows of each set; offsets : int64[c + 1]
 
