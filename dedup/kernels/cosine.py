@@ -168,7 +168,7 @@ def pair_cosines(
 @inlined
 def _widest(first: int, last: int, order: npt.NDArray[np.int64], indptr: npt.NDArray[np.int64]) -> Any:
     """Return the number of terms in the longest of some rows."""
-    most = np.int64(0)
+    most: Any = 0
     for i in range(first, last):
         most = max(most, indptr[order[i] + 1] - indptr[order[i]])
     return most
