@@ -32,8 +32,7 @@ def sketch(documents: pa.RecordBatch, text: Comparable, params: DuplicateParams)
     """
     body, title = schema.utf8(text.body), schema.utf8(text.title)
     tokens = text.body_tokens
-    shingles, offsets = hashing.shingle(*tokens[:3], params.shingle_words, params.shingle_chars)
-    a, b = permutations(params.num_perm)
+    shingles = hashing.shingle(*tokens[:3], params.shingle_words, params.shingle_chars)
     digest = hashing.digest(*body)
     words = tokens.words()
     published = documents["published_at"].cast(pa.int64())
@@ -48,8 +47,8 @@ def sketch(documents: pa.RecordBatch, text: Comparable, params: DuplicateParams)
             pa.array(hashing.digest(key.view(np.uint8).reshape(-1), np.arange(len(key) + 1) * key.shape[1] * 8)[:, 0]),
             pa.array(words),
             pa.array(hours),
-            schema.ragged_array(shingles, offsets),
-            schema.matrix_array(minhash.minhash(shingles, offsets, a, b)),
+            schema.ragged_array(*hashing.distinct(*shingles)),
+            schema.matrix_array(minhash.minhash(*shingles, *permutations(params.num_perm))),
             schema.ragged_array(*hashing.numbers(*body)),
             schema.ragged_array(*hashing.distinct(*_rows_where(short, tokens.hashes, tokens.offsets))),
             schema.ragged_array(*hashing.distinct(text.title_tokens.hashes, text.title_tokens.offsets)),

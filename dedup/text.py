@@ -54,9 +54,8 @@ class Tokens(NamedTuple):
         -------
         int64[n]
         """
-        characters = (self.kinds & hashing.IS_CHARACTER) > 0
-        total = np.concatenate(([0], np.cumsum(np.where(characters, 3, 5))))
-        return (total[self.offsets[1:]] - total[self.offsets[:-1]]) // 5
+        characters = np.flatnonzero(self.kinds & hashing.IS_CHARACTER)  # in most batches none
+        return (5 * np.diff(self.offsets) - 2 * np.diff(np.searchsorted(characters, self.offsets))) // 5
 
 
 class Comparable(NamedTuple):
@@ -89,12 +88,12 @@ def comparable(column: pa.Array) -> pa.LargeStringArray:
     column : string or large_string[n]
     """
     column = schema.one_chunk(column).cast(pa.large_string()).fill_null("")
-    wide = folding.non_ascii(*schema.utf8(column))
-    if wide.any():  # NFKC leaves ASCII alone and costs more than all the rest
-        mask = pa.array(wide)
+    tables = unicode_tables()
+    unsettled = folding.unsettled(*schema.utf8(column), tables.joins)
+    if unsettled.any():  # few texts need all of NFKC, which costs more than the rest; for others a table will do
+        mask = pa.array(unsettled)
         column = pc.replace_with_mask(column, mask, pc.utf8_normalize(column.filter(mask), form="NFKC"))
-    classes, folds, expansions = unicode_tables()
-    return schema.utf8_array(*folding.fold(*schema.utf8(column), classes, folds, expansions))
+    return schema.utf8_array(*folding.fold(*schema.utf8(column), tables.classes, tables.folds, tables.expansions))
 
 
 def tokenise(comparable_text: pa.LargeStringArray) -> Tokens:
@@ -128,40 +127,77 @@ def spellings(column: pa.Array) -> dict[int, str]:
     return {term: data[start:end].decode() for term, start, end in spans}
 
 
-@cache
-def unicode_tables() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """Build the class and case-fold tables of the code points.
+class UnicodeTables(NamedTuple):
+    """What the kernels know of code points, as `kernels.folding` wants it."""
 
-    Returns
-    -------
-    classes : uint8[0x110000], folds : int32[0x20000], expansions : int32[k, 3]
-        As `kernels.folding.fold` wants them.
-    """
-    classes = np.full(0x110000, folding.OTHER, np.uint8)
+    classes: npt.NDArray[np.uint8]  # [0x110000]
+    folds: npt.NDArray[np.int32]  # [0x20000]
+    expansions: npt.NDArray[np.int32]  # [k, 3]
+    joins: npt.NDArray[np.uint8]  # [0x20000]
+
+
+@cache
+def unicode_tables() -> UnicodeTables:
+    """Build the tables of the code points from `unicodedata`."""
+    every = [chr(c) for c in range(_LAST_FOLDED)]
+    categories = [unicodedata.category(char) for char in every]
+    decompositions = [unicodedata.decomposition(char) for char in every]
+    classes = _classes(every, categories)
+    joins = _joins(every, categories, decompositions)
+    folded = every.copy()
+    for c in np.flatnonzero(classes[:_LAST_FOLDED] != folding.OTHER).tolist():
+        folded[c] = _folded(every[c], classes[c])
+    replaced = {}
+    for c in np.flatnonzero((joins == folding.ALONE) & [name != "" for name in decompositions]).tolist():
+        parts = list(map(ord, unicodedata.normalize("NFKC", every[c])))
+        text = "".join(folded[part] for part in parts if part < _LAST_FOLDED and joins[part] == folding.ALONE)
+        grows = len(text) > 3 or len(text.encode()) > 3 * len(every[c].encode())
+        if grows or " " in text[1:] or any(part >= _LAST_FOLDED or joins[part] for part in parts):
+            joins[c] = folding.JOINING
+        else:
+            replaced[c] = text
     folds = np.arange(_LAST_FOLDED, dtype=np.int32)
     expansions: list[tuple[int, ...]] = []
-    for c in range(_LAST_FOLDED):
-        char = chr(c)
-        category = unicodedata.category(char)
-        if category[0] in "LMN":
-            classes[c] = folding.LETTER
-        elif category == "Cf":
-            classes[c] = folding.DROPPED
-        elif char.isspace():
-            classes[c] = folding.SPACE
-        if category == "Nd":
-            classes[c] = folding.DIGIT
-            folds[c] = ord("0") + unicodedata.decimal(char)
-        elif category[0] in "LMN":
-            folded = char.casefold()
-            if len(folded) == 1:
-                folds[c] = ord(folded)
-            else:
-                expansions.append((*map(ord, folded), 0)[:3])
-                folds[c] = -len(expansions)
+    for c, text in (dict(enumerate(folded)) | replaced).items():
+        if len(text) == 1:
+            folds[c] = ord(text)
+        else:
+            expansions.append((*map(ord, text), 0, 0, 0)[:3])
+            folds[c] = -len(expansions)
+    return UnicodeTables(classes, folds, np.array(expansions, np.int32), joins)
+
+
+def _classes(every: list[str], categories: list[str]) -> npt.NDArray[np.uint8]:
+    """Classify all code points, uint8[0x110000]."""
+    of_category = {name: folding.LETTER for name in categories if name[0] in "LMN"}
+    of_category |= {"Cf": folding.DROPPED, "Nd": folding.DIGIT}
+    classes = np.full(0x110000, folding.OTHER, np.uint8)
+    classes[:_LAST_FOLDED] = [of_category.get(name, folding.OTHER) for name in categories]
+    classes[[c for c, char in enumerate(every) if char.isspace()]] = folding.SPACE
     for first, last in _UNSPACED_BLOCKS:
         block = classes[first : last + 1]
         block[(block == folding.LETTER) | (first >= _LAST_FOLDED)] = folding.UNSPACED
     classes[0xE0000:0xE0080] = folding.DROPPED  # tags
     classes[0xE0100:0xE01F0] = folding.LETTER  # variation selectors: marks
-    return classes, folds, np.array(expansions, np.int32).reshape(-1, 3)
+    return classes
+
+
+def _joins(every: list[str], categories: list[str], decompositions: list[str]) -> npt.NDArray[np.uint8]:
+    """Tell what each code point is to NFKC beside others, uint8[0x20000]: see `folding.ALONE`."""
+    marks = np.array([unicodedata.combining(char) for char in every]) > 0
+    joins = np.where(marks, folding.MARK, folding.ALONE).astype(np.uint8)
+    joins[[c for c, name in enumerate(categories) if name == "Cn"]] = folding.JOINING  # Arrow may know more than Python
+    joins[0x1160:0x1200] = folding.JOINING  # Hangul vowels and finals, of which syllables are made by rule
+    for parts in map(str.split, filter(None, decompositions)):
+        if len(parts) == 2 and not parts[0].startswith("<"):
+            joins[int(parts[1], 16)] = folding.JOINING  # makes one with what is before it
+    return joins
+
+
+def _folded(char: str, kind: int) -> str:
+    """Fold a character that NFKC leaves alone."""
+    if kind == folding.SPACE:
+        return " "
+    if kind == folding.DROPPED:
+        return ""
+    return str(unicodedata.decimal(char)) if kind == folding.DIGIT else char.casefold()

@@ -45,6 +45,15 @@ def hash_pair(a: Any, b: Any) -> Any:
     return mix64(a * _FNV_PRIME + b + np.uint64(0x9E3779B97F4A7C15))
 
 
+@inlined
+def hash_run(hashes: npt.NDArray[np.uint64], start: int, end: int) -> Any:
+    """Hash the hashes start … end - 1 in their order."""
+    h = hashes[start]
+    for i in range(start + 1, end):
+        h = hash_pair(h, hashes[i])
+    return h
+
+
 @kernel
 def hash_neighbours(hashes: npt.NDArray[np.uint64]) -> Any:
     """Hash each value with its successor, uint64[m] → uint64[m - 1]: the terms of unspaced scripts. O(m)."""
@@ -182,8 +191,8 @@ def numbers(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> Any:
                     break
             values[k] = hash_bytes(data, start, i)
             k += 1
-        values[first:k].sort()
         value_offsets[d + 1] = k
+    sort_rows(values, value_offsets)
     return values[:k].copy(), value_offsets
 
 
@@ -195,7 +204,7 @@ def shingle(
     words: int,
     characters: int,
 ) -> Any:
-    """Hash the runs of tokens (shingles; Broder 1997, section 2) of each text, as a sorted set.
+    """Hash the runs of tokens (shingles; Broder 1997, section 2) of each text, in their order.
 
     A shingle has `words` tokens, or `characters` where it starts in an unspaced script. A text too short for any
     is one shingle; a text without tokens has none.
@@ -206,7 +215,7 @@ def shingle(
 
     Returns
     -------
-    values : uint64[s], sorted and distinct inside each text, value_offsets : int64[n + 1]. O(t log t).
+    values : uint64[s], value_offsets : int64[n + 1]. O(t).
     """
     n = len(offsets) - 1
     values = np.empty(len(hashes) + n, np.uint64)
@@ -218,25 +227,18 @@ def shingle(
         for i in range(start, end):
             width = characters if kinds[i] & IS_CHARACTER else words
             if i + width <= end:
-                h = hashes[i]
-                for j in range(i + 1, i + width):
-                    h = hash_pair(h, hashes[j])
-                values[at] = h
+                values[at] = hash_run(hashes, i, i + width)
                 at += 1
         if at == first and end > start:
-            h = hashes[start]
-            for j in range(start + 1, end):
-                h = hash_pair(h, hashes[j])
-            values[at] = h
+            values[at] = hash_run(hashes, start, end)
             at += 1
-        at = first + _sort_distinct(values, first, at)
         value_offsets[d + 1] = at
-    return values[:at].copy(), value_offsets
+    return values[:at], value_offsets
 
 
 @kernel
 def distinct(values: npt.NDArray[np.uint64], offsets: npt.NDArray[np.int64]) -> Any:
-    """Sort each ragged row and drop repeats.
+    """Sort each ragged row of hashes and drop repeats.
 
     Parameters
     ----------
@@ -244,32 +246,60 @@ def distinct(values: npt.NDArray[np.uint64], offsets: npt.NDArray[np.int64]) -> 
 
     Returns
     -------
-    values : uint64[m'], offsets : int64[n + 1]. O(m log m).
+    values : uint64[m'], offsets : int64[n + 1]. O(m), see `sort_rows`.
     """
     n = len(offsets) - 1
     out = values.copy()
+    sort_rows(out, offsets)
     out_offsets = np.empty(n + 1, np.int64)
     out_offsets[0] = 0
     at = 0
     for d in range(n):
         first = at
         for i in range(offsets[d], offsets[d + 1]):
-            out[at] = values[i]
-            at += 1
-        at = first + _sort_distinct(out, first, at)
+            if at == first or out[i] != out[at - 1]:
+                out[at] = out[i]
+                at += 1
         out_offsets[d + 1] = at
     return out[:at].copy(), out_offsets
 
 
 @inlined
-def _sort_distinct(values: npt.NDArray[np.uint64], first: int, end: int) -> Any:
-    """Sort values[first:end] in place, move the distinct ones to the front and return how many there are."""
-    if end == first:
-        return 0
-    values[first:end].sort()
-    at = first + 1
-    for i in range(first + 1, end):
-        if values[i] != values[at - 1]:
-            values[at] = values[i]
-            at += 1
-    return at - first
+def sort_rows(values: npt.NDArray[np.uint64], offsets: npt.NDArray[np.int64]) -> Any:
+    """Sort each ragged row of hashes in place: by their top bits into about as many buckets, then by insertion.
+
+    O(m) for hashes, whose top bits are spread evenly; O(m²) where all share a bucket.
+    """
+    longest = 1
+    for d in range(len(offsets) - 1):
+        longest = max(longest, offsets[d + 1] - offsets[d])
+    scratch = np.empty(longest, np.uint64)
+    heads = np.empty(2 * longest + 3, np.int32)
+    for d in range(len(offsets) - 1):
+        first, n = offsets[d], offsets[d + 1] - offsets[d]
+        size, shift = buckets(n)
+        heads[: size + 1] = 0
+        for i in range(first, first + n):
+            heads[(values[i] >> shift) + np.uint64(1)] += 1
+        for b in range(size):
+            heads[b + 1] += heads[b]
+        for i in range(first, first + n):
+            bucket = values[i] >> shift
+            scratch[np.uint64(heads[bucket])] = values[i]
+            heads[bucket] += 1
+        for i in range(n):
+            value, j = scratch[i], first + i
+            while j > first and values[j - 1] > value:
+                values[j] = values[j - 1]
+                j -= 1
+            values[j] = value
+
+
+@inlined
+def buckets(n: int) -> Any:
+    """Return how many buckets n hashes want, a power of two from 2, and by how much a hash is shifted to its bucket."""
+    size, shift = 2, 63
+    while size < n:
+        size *= 2
+        shift -= 1
+    return size, np.uint64(shift)
