@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dedup import schema
-from dedup.kernels import folding, hashing
+from dedup.kernels import folding, hashing, tokens
 
 # Blocks of scripts written without spaces between words (Unicode Standard 15, chapters 16 and 18).
 _UNSPACED_BLOCKS = (
@@ -44,8 +44,8 @@ class Tokens(NamedTuple):
     hashes: npt.NDArray[np.uint64]  # [t]
     kinds: npt.NDArray[np.uint8]  # [t], bits of `kernels.hashing`
     offsets: npt.NDArray[np.int64]  # [n + 1]
-    starts: npt.NDArray[np.int64]  # [t], bytes in the text column
-    ends: npt.NDArray[np.int64]  # [t]
+    starts: npt.NDArray[np.uint32]  # [t], bytes from the start of the text
+    ends: npt.NDArray[np.uint32]  # [t]
 
     def words(self) -> npt.NDArray[np.int64]:
         """Count the words of each text; five characters of an unspaced script weigh as much as three words.
@@ -98,7 +98,7 @@ def comparable(column: pa.Array) -> pa.LargeStringArray:
 
 def tokenise(comparable_text: pa.LargeStringArray) -> Tokens:
     """Split comparable texts into tokens."""
-    return Tokens(*hashing.tokenise(*schema.utf8(comparable_text), unicode_tables()[0]))
+    return Tokens(*tokens.tokenise(*schema.utf8(comparable_text), unicode_tables().classes))
 
 
 def spellings(column: pa.Array) -> dict[int, str]:
@@ -112,7 +112,9 @@ def spellings(column: pa.Array) -> dict[int, str]:
     """
     folded = comparable(column)
     hashes, kinds, offsets, starts, ends = tokenise(folded)
-    data = schema.utf8(folded)[0].tobytes()
+    data, texts = schema.utf8(folded)
+    base = np.repeat(texts[:-1], np.diff(offsets))
+    letters = data.tobytes()
     inner = np.ones(max(len(hashes) - 1, 0), np.bool_)  # token and successor are characters of one text
     borders = offsets[(offsets > 0) & (offsets < len(hashes))]
     inner[borders - 1] = False
@@ -123,8 +125,9 @@ def spellings(column: pa.Array) -> dict[int, str]:
     terms = np.concatenate((hashes[words], hashing.hash_neighbours(hashes)[pairs]))
     firsts, lasts = np.concatenate((words, pairs)), np.concatenate((words, pairs + 1))
     known, index = np.unique(terms, return_index=True)
-    spans = zip(known.tolist(), starts[firsts[index]].tolist(), ends[lasts[index]].tolist(), strict=True)
-    return {term: data[start:end].decode() for term, start, end in spans}
+    firsts, lasts = firsts[index], lasts[index]
+    spans = zip(known.tolist(), (base + starts)[firsts].tolist(), (base + ends)[lasts].tolist(), strict=True)
+    return {term: letters[start:end].decode() for term, start, end in spans}
 
 
 class UnicodeTables(NamedTuple):
@@ -188,6 +191,7 @@ def _joins(every: list[str], categories: list[str], decompositions: list[str]) -
     joins = np.where(marks, folding.MARK, folding.ALONE).astype(np.uint8)
     joins[[c for c, name in enumerate(categories) if name == "Cn"]] = folding.JOINING  # Arrow may know more than Python
     joins[0x1160:0x1200] = folding.JOINING  # Hangul vowels and finals, of which syllables are made by rule
+    joins[marks & [name != "" for name in decompositions]] = folding.JOINING
     for parts in map(str.split, filter(None, decompositions)):
         if len(parts) == 2 and not parts[0].startswith("<"):
             joins[int(parts[1], 16)] = folding.JOINING  # makes one with what is before it

@@ -41,11 +41,11 @@ from naive_text import (
     language_votes,
     lookup,
     mix64,
-    non_ascii,
     numbers,
     shingle,
     tokenise,
     unit_rows,
+    unsettled,
 )
 
 __all__ = [
@@ -70,7 +70,6 @@ __all__ = [
     "mean_nearness",
     "minhash",
     "mix64",
-    "non_ascii",
     "numbers",
     "overlap",
     "pair_cosines",
@@ -88,6 +87,7 @@ __all__ = [
     "tree_cut",
     "unit_rows",
     "unragged",
+    "unsettled",
     "utf8",
 ]
 

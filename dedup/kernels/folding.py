@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dedup.kernels.jit import inlined, kernel
+from dedup.kernels.octets import LOW, TOP, bytes_before, load8, repeated, store8
 
 # Classes of a code point. Numbers above SPACE make up tokens.
 OTHER, DROPPED, SPACE, LETTER, DIGIT, UNSPACED = range(6)
@@ -17,15 +18,10 @@ OTHER, DROPPED, SPACE, LETTER, DIGIT, UNSPACED = range(6)
 ALONE, MARK, JOINING = range(3)
 
 _NOTHING = -(2**31)
-# The same byte eight times.
-_ONES = np.uint64(0x0101010101010101)
-_HIGH = np.uint64(0x8080808080808080)
-_LOW = np.uint64(0x7F7F7F7F7F7F7F7F)
-_BLANKS = np.uint64(0x2020202020202020)
-_CONTROL = np.uint64(0x6060606060606060)  # lifts 0x20 … 0x7F above 0x7F
-_FROM_A = np.uint64(0x3F3F3F3F3F3F3F3F)  # lifts what is not below "A"
-_FROM_Z = np.uint64(0x2525252525252525)  # lifts what is above "Z"
-_TOP = np.uint64(0x80)
+_BLANKS = repeated(0x20)
+# Added to bytes of ASCII, these lift to the top bit what is not below a blank, not below "A", and above "Z".
+_FROM_BLANK, _FROM_A, _FROM_Z = repeated(0x80 - 0x20), repeated(0x80 - 0x41), repeated(0x80 - 0x5B)
+_AFTER_BLANK = np.uint64(0x80)
 
 
 @inlined
@@ -71,31 +67,6 @@ def encode(out: npt.NDArray[np.uint8], at: int, c: Any) -> Any:
     return at + 4
 
 
-@inlined
-def load8(data: npt.NDArray[np.uint8], i: Any) -> Any:
-    """Return bytes i … i + 7 as one number, the first lowest; compiled to one load."""
-    at = np.uint64(i)
-    word = np.uint64(data[at])
-    for k in range(1, 8):
-        word |= np.uint64(data[at + np.uint64(k)]) << np.uint64(8 * k)
-    return word
-
-
-@inlined
-def store8(out: npt.NDArray[np.uint8], i: Any, word: Any) -> Any:
-    """Write what `load8` reads; compiled to one store."""
-    at = np.uint64(i)
-    for k in range(8):
-        out[at + np.uint64(k)] = np.uint8((word >> np.uint64(8 * k)) & np.uint64(0xFF))
-
-
-@inlined
-def bytes_before(flags: Any) -> Any:
-    """Count the bytes below the first whose top bit is set in `flags`, which has no other bits; 8 if none."""
-    lowest = (flags & (~flags + np.uint64(1))) >> np.uint64(7)
-    return np.int64((((lowest - np.uint64(1)) & _ONES) * _ONES) >> np.uint64(56))
-
-
 @kernel
 def unsettled(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64], joins: npt.NDArray[np.uint8]) -> Any:
     """Tell which texts NFKC may change by more than replacing characters one by one.
@@ -119,7 +90,7 @@ def unsettled(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64], joins
         before = ALONE
         while i < end:
             if i + 8 <= end:
-                skipped = bytes_before(load8(data, i) & _HIGH)
+                skipped = bytes_before(load8(data, i) & TOP)
                 i += skipped
                 if skipped > 0:
                     before = ALONE
@@ -171,13 +142,13 @@ def fold(
     at = 0
     for d in range(n):
         start, i, end = at, offsets[d], offsets[d + 1]
-        blank = _TOP  # the top bit of a byte that follows a blank, or comes first
+        blank = _AFTER_BLANK  # the top bit of a byte that follows a blank, or comes first
         while i < end:
             if i + 8 <= end:
                 word = load8(data, i)
-                blanks = ~((word ^ _BLANKS) + _LOW) & _HIGH
-                odd = (word | ~(word + _CONTROL) | (blanks & ((blanks << np.uint64(8)) | blank))) & _HIGH
-                upper = (word + _FROM_A) & ~(word + _FROM_Z) & _HIGH
+                blanks = ~((word ^ _BLANKS) + LOW) & TOP
+                odd = (word | ~(word + _FROM_BLANK) | (blanks & ((blanks << np.uint64(8)) | blank))) & TOP
+                upper = (word + _FROM_A) & ~(word + _FROM_Z) & TOP
                 store8(out, at, word | (upper >> np.uint64(2)))
                 plain = bytes_before(odd)  # bytes before the first that needs a closer look
                 at += plain
@@ -199,7 +170,7 @@ def fold(
                     part = np.int64(expansions[-1 - folded, k])
                     if part > 0:
                         at = encode(out, at, part)
-            blank = _TOP if at == start or out[at - 1] == 0x20 else np.uint64(0)
+            blank = _AFTER_BLANK if at == start or out[at - 1] == 0x20 else np.uint64(0)
         if at > start and out[at - 1] == 0x20:
             at -= 1
         out_offsets[d + 1] = at

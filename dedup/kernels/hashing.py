@@ -1,4 +1,4 @@
-"""Comparable text → token, number and shingle hashes, all 64 bits wide."""
+"""Hashes of texts, figures and shingles, all 64 bits wide."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dedup.kernels.folding import DIGIT, LETTER, UNSPACED, decode
 from dedup.kernels.jit import inlined, kernel
+from dedup.kernels.octets import bytes_before, digits, load8, load_part
 
 # What a token is, as bits.
 IS_CHARACTER, HAS_DIGIT, HAS_TWO = 1, 2, 4
 
-_FNV_OFFSET = np.uint64(0xCBF29CE484222325)
+_STEP = np.uint64(0x9E3779B97F4A7C15)
 _FNV_PRIME = np.uint64(0x100000001B3)
 _MIX_1 = np.uint64(0xFF51AFD7ED558CCD)
 _MIX_2 = np.uint64(0xC4CEB9FE1A85EC53)
-_S33 = np.uint64(33)
+_S32, _S33 = np.uint64(32), np.uint64(33)
 
 
 @inlined
@@ -31,27 +31,28 @@ def mix64(h: Any) -> Any:
 
 
 @inlined
+def hash_word(word: Any) -> Any:
+    """Hash up to eight bytes, as `octets.load_part` reads them, as `hash_bytes` does: no two alike."""
+    h = word * _STEP
+    return mix64(h ^ (h >> _S32))
+
+
+@inlined
 def hash_bytes(data: npt.NDArray[np.uint8], start: int, end: int) -> Any:
-    """Hash bytes start … end - 1 (FNV-1a; Fowler, Noll, Vo 1991; then `mix64`)."""
-    h = _FNV_OFFSET
-    for i in range(start, end):
-        h = (h ^ np.uint64(data[i])) * _FNV_PRIME
+    """Hash bytes start … end - 1, none of them 0, eight a step (after MurmurHash64A; Appleby 2008)."""
+    h = np.uint64(0)
+    i = start
+    while i < end:
+        h = (h ^ load_part(data, i, end)) * _STEP
+        h ^= h >> _S32
+        i += 8
     return mix64(h)
 
 
 @inlined
 def hash_pair(a: Any, b: Any) -> Any:
     """Hash two hashes in this order."""
-    return mix64(a * _FNV_PRIME + b + np.uint64(0x9E3779B97F4A7C15))
-
-
-@inlined
-def hash_run(hashes: npt.NDArray[np.uint64], start: int, end: int) -> Any:
-    """Hash the hashes start … end - 1 in their order."""
-    h = hashes[start]
-    for i in range(start + 1, end):
-        h = hash_pair(h, hashes[i])
-    return h
+    return mix64(a * _FNV_PRIME + b + _STEP)
 
 
 @kernel
@@ -87,72 +88,18 @@ def digest(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> Any:
     n = len(offsets) - 1
     out = np.empty((n, 2), np.uint64)
     for d in range(n):
-        high, low = _FNV_OFFSET, _MIX_2
-        for i in range(offsets[d], offsets[d + 1]):
-            b = np.uint64(data[i])
-            high = (high ^ b) * _FNV_PRIME
-            low = (low ^ b) * _MIX_1
+        i, end = offsets[d], offsets[d + 1]
+        high, low = np.uint64(end - i), _MIX_2
+        while i < end:
+            word = load_part(data, i, end)
+            high = (high ^ word) * _STEP
+            low = (low ^ word) * _MIX_1
+            high ^= high >> _S32
             low ^= low >> _S33
+            i += 8
         out[d, 0] = mix64(high)
         out[d, 1] = mix64(low)
     return out
-
-
-@kernel
-def tokenise(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64], classes: npt.NDArray[np.uint8]) -> Any:
-    """Split comparable text into tokens: runs of letters, marks and digits; single characters in unspaced scripts.
-
-    Parameters
-    ----------
-    data : uint8[m], offsets : int64[n + 1]
-        Comparable text (see `fold`).
-    classes : uint8[0x110000]
-
-    Returns
-    -------
-    hashes : uint64[t], kinds : uint8[t] (bits IS_CHARACTER, HAS_DIGIT, HAS_TWO), token_offsets : int64[n + 1]
-    starts, ends : int64[t], bytes of each token in `data`. O(m).
-    """
-    n = len(offsets) - 1
-    # A word needs a byte of its own and one that ends it; a character of an unspaced script has three.
-    hashes = np.empty(len(data) // 2 + n + 1, np.uint64)
-    kinds = np.empty(len(hashes), np.uint8)
-    starts, ends = np.empty(len(hashes), np.int64), np.empty(len(hashes), np.int64)
-    token_offsets = np.empty(n + 1, np.int64)
-    token_offsets[0] = 0
-    t = 0
-    for d in range(n):
-        i, end = offsets[d], offsets[d + 1]
-        start, length, bits = i, 0, 0
-        while i < end:
-            c, width = decode(data, i, end)
-            kind = classes[c]
-            if kind == LETTER or kind == DIGIT:
-                if length == 0:
-                    start = i
-                length += 1
-                if kind == DIGIT:
-                    bits |= HAS_DIGIT
-            else:
-                if length > 0:
-                    hashes[t] = hash_bytes(data, start, i)
-                    kinds[t] = bits | (HAS_TWO if length > 1 else 0)
-                    starts[t], ends[t] = start, i
-                    t += 1
-                    length, bits = 0, 0
-                if kind == UNSPACED:
-                    hashes[t] = hash_bytes(data, i, i + width)
-                    kinds[t] = IS_CHARACTER
-                    starts[t], ends[t] = i, i + width
-                    t += 1
-            i += width
-        if length > 0:
-            hashes[t] = hash_bytes(data, start, end)
-            kinds[t] = bits | (HAS_TWO if length > 1 else 0)
-            starts[t], ends[t] = start, end
-            t += 1
-        token_offsets[d + 1] = t
-    return hashes[:t].copy(), kinds[:t].copy(), token_offsets, starts[:t].copy(), ends[:t].copy()
 
 
 @kernel
@@ -176,6 +123,11 @@ def numbers(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> Any:
     for d in range(n):
         first, i, end = k, offsets[d], offsets[d + 1]
         while i < end:
+            if i + 8 <= end:
+                skipped = bytes_before(digits(load8(data, i)))
+                i += skipped
+                if skipped == 8:
+                    continue
             if not 0x30 <= data[i] <= 0x39:
                 i += 1
                 continue
@@ -227,10 +179,16 @@ def shingle(
         for i in range(start, end):
             width = characters if kinds[i] & IS_CHARACTER else words
             if i + width <= end:
-                values[at] = hash_run(hashes, i, i + width)
+                h = hashes[i]
+                for j in range(i + 1, i + width):
+                    h = hash_pair(h, hashes[j])
+                values[at] = h
                 at += 1
         if at == first and end > start:
-            values[at] = hash_run(hashes, start, end)
+            h = hashes[start]
+            for j in range(start + 1, end):
+                h = hash_pair(h, hashes[j])
+            values[at] = h
             at += 1
         value_offsets[d + 1] = at
     return values[:at], value_offsets

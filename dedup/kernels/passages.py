@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dedup.kernels.hashing import HAS_DIGIT, IS_CHARACTER, buckets, hash_pair, hash_run
+from dedup.kernels.hashing import HAS_DIGIT, IS_CHARACTER, buckets, hash_pair
 from dedup.kernels.jit import inlined, kernel
 
 NOWHERE = 0xFFFF  # the place of a token that is no term and no figure, or lies beyond what 16 bits can name
@@ -58,7 +58,9 @@ def trace(
             in_character = kinds[i] & IS_CHARACTER
             width = characters if in_character else words
             if i + width <= offsets[d + 1]:
-                h = hash_run(hashes, i, i + width)
+                h = hashes[i]
+                for j in range(i + 1, i + width):
+                    h = hash_pair(h, hashes[j])
                 head = h >> shingle_shift
                 ranks[i] = _place(shingles, first, shingle_heads[head], shingle_heads[head + np.uint64(1)], h)
             h = hashes[i]
@@ -228,12 +230,19 @@ def _index(values: npt.NDArray[np.uint64], first: int, end: int, heads: npt.NDAr
 
 @inlined
 def _place(values: npt.NDArray[np.uint64], base: int, low: int, end: int, value: Any) -> Any:
-    """Return the place after `base` of a value among the sorted values there from low to end - 1, else NOWHERE."""
-    high = end
-    while low < high:
-        middle = (low + high) >> 1
+    """Return the first place after `base` of a value among the sorted values there from low to end - 1, else NOWHERE.
+
+    Nearly all buckets hold two at most, and no branch asks which: it could not be foretold.
+    """
+    while end - low > 2:
+        middle = (low + end) >> 1
         if values[base + middle] < value:
             low = middle + 1
         else:
-            high = middle
-    return min(low, NOWHERE) if low < end and values[base + low] == value else NOWHERE
+            end = middle + 1
+    last = len(values) - 1
+    if last < 0:
+        return NOWHERE
+    at = low + ((end - low == 2) & (values[min(base + low, last)] < value))
+    found = (low < end) & (values[min(base + at, last)] == value)
+    return min(at, NOWHERE) if found else NOWHERE

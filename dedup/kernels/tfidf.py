@@ -42,7 +42,7 @@ def count_terms(
     term_offsets : int64[n + 1]. O(t log t).
     """
     n = len(offsets) - 1
-    terms = np.empty(len(hashes) + title_weight * len(title_hashes), np.uint64)
+    terms = np.empty(len(hashes) + max(title_weight, 1) * len(title_hashes), np.uint64)
     bounds = np.empty(n + 1, np.int64)
     bounds[0] = 0
     stops, bits = word_table(stop_words, stop_languages)
