@@ -55,7 +55,9 @@ class Tokens(NamedTuple):
         int64[n]
         """
         characters = np.flatnonzero(self.kinds & hashing.IS_CHARACTER)  # in most batches none
-        return (5 * np.diff(self.offsets) - 2 * np.diff(np.searchsorted(characters, self.offsets))) // 5
+        of_text = np.diff(np.searchsorted(characters, self.offsets))
+        words: npt.NDArray[np.int64] = (5 * np.diff(self.offsets) - 2 * of_text) // 5
+        return words
 
 
 class Comparable(NamedTuple):
@@ -143,36 +145,33 @@ class UnicodeTables(NamedTuple):
 def unicode_tables() -> UnicodeTables:
     """Build the tables of the code points from `unicodedata`."""
     every = [chr(c) for c in range(_LAST_FOLDED)]
-    categories = [unicodedata.category(char) for char in every]
-    decompositions = [unicodedata.decomposition(char) for char in every]
-    classes = _classes(every, categories)
-    joins = _joins(every, categories, decompositions)
-    folded = every.copy()
-    for c in np.flatnonzero(classes[:_LAST_FOLDED] != folding.OTHER).tolist():
-        folded[c] = _folded(every[c], classes[c])
-    replaced = {}
-    for c in np.flatnonzero((joins == folding.ALONE) & [name != "" for name in decompositions]).tolist():
+    decomposed = [c for c, char in enumerate(every) if unicodedata.decomposition(char)]
+    classes, joins = _classes(every), _joins(every, decomposed)
+    folded = [char.casefold() for char in every]
+    for c in np.flatnonzero(classes[:_LAST_FOLDED] < folding.LETTER).tolist():
+        folded[c] = {folding.SPACE: " ", folding.DROPPED: ""}.get(classes[c], every[c])
+    for c in np.flatnonzero(classes[:_LAST_FOLDED] == folding.DIGIT).tolist():
+        folded[c] = str(unicodedata.decimal(every[c]))
+    replaced = folded.copy()
+    for c in decomposed:
         parts = list(map(ord, unicodedata.normalize("NFKC", every[c])))
-        text = "".join(folded[part] for part in parts if part < _LAST_FOLDED and joins[part] == folding.ALONE)
-        grows = len(text) > 3 or len(text.encode()) > 3 * len(every[c].encode())
-        if grows or " " in text[1:] or any(part >= _LAST_FOLDED or joins[part] for part in parts):
-            joins[c] = folding.JOINING
-        else:
-            replaced[c] = text
-    folds = np.arange(_LAST_FOLDED, dtype=np.int32)
-    expansions: list[tuple[int, ...]] = []
-    for c, text in (dict(enumerate(folded)) | replaced).items():
-        if len(text) == 1:
-            folds[c] = ord(text)
-        else:
-            expansions.append((*map(ord, text), 0, 0, 0)[:3])
-            folds[c] = -len(expansions)
-    return UnicodeTables(classes, folds, np.array(expansions, np.int32), joins)
+        if joins[c] == folding.ALONE and all(part < _LAST_FOLDED and joins[part] == folding.ALONE for part in parts):
+            replaced[c] = "".join(folded[part] for part in parts)
+            grows = len(replaced[c]) > 3 or len(replaced[c].encode()) > 3 * len(every[c].encode())
+            if not grows and " " not in replaced[c][1:]:
+                continue
+        joins[c], replaced[c] = folding.JOINING, folded[c]
+    spelt = np.array(replaced, "U3").view(np.int32).reshape(-1, 3)
+    folds = spelt[:, 0].copy()
+    several = np.flatnonzero((spelt[:, 1] > 0) | (classes[:_LAST_FOLDED] == folding.DROPPED))
+    folds[several] = -1 - np.arange(len(several))
+    return UnicodeTables(classes, folds, spelt[several], joins)
 
 
-def _classes(every: list[str], categories: list[str]) -> npt.NDArray[np.uint8]:
+def _classes(every: list[str]) -> npt.NDArray[np.uint8]:
     """Classify all code points, uint8[0x110000]."""
-    of_category = {name: folding.LETTER for name in categories if name[0] in "LMN"}
+    categories = [unicodedata.category(char) for char in every]
+    of_category = {name: folding.LETTER for name in set(categories) if name[0] in "LMN"}
     of_category |= {"Cf": folding.DROPPED, "Nd": folding.DIGIT}
     classes = np.full(0x110000, folding.OTHER, np.uint8)
     classes[:_LAST_FOLDED] = [of_category.get(name, folding.OTHER) for name in categories]
@@ -185,23 +184,16 @@ def _classes(every: list[str], categories: list[str]) -> npt.NDArray[np.uint8]:
     return classes
 
 
-def _joins(every: list[str], categories: list[str], decompositions: list[str]) -> npt.NDArray[np.uint8]:
+def _joins(every: list[str], decomposed: list[int]) -> npt.NDArray[np.uint8]:
     """Tell what each code point is to NFKC beside others, uint8[0x20000]: see `folding.ALONE`."""
     marks = np.array([unicodedata.combining(char) for char in every]) > 0
     joins = np.where(marks, folding.MARK, folding.ALONE).astype(np.uint8)
-    joins[[c for c, name in enumerate(categories) if name == "Cn"]] = folding.JOINING  # Arrow may know more than Python
+    joins[[unicodedata.category(char) == "Cn" for char in every]] = folding.JOINING  # Arrow may know more than Python
     joins[0x1160:0x1200] = folding.JOINING  # Hangul vowels and finals, of which syllables are made by rule
-    joins[marks & [name != "" for name in decompositions]] = folding.JOINING
-    for parts in map(str.split, filter(None, decompositions)):
-        if len(parts) == 2 and not parts[0].startswith("<"):
-            joins[int(parts[1], 16)] = folding.JOINING  # makes one with what is before it
+    for c in decomposed:
+        first, *rest = unicodedata.decomposition(every[c]).split()
+        if len(rest) == 1 and not first.startswith("<"):
+            joins[int(rest[0], 16)] = folding.JOINING  # makes one with what is before it
+        if marks[c]:
+            joins[c] = folding.JOINING
     return joins
-
-
-def _folded(char: str, kind: int) -> str:
-    """Fold a character that NFKC leaves alone."""
-    if kind == folding.SPACE:
-        return " "
-    if kind == folding.DROPPED:
-        return ""
-    return str(unicodedata.decimal(char)) if kind == folding.DIGIT else char.casefold()

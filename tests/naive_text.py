@@ -107,13 +107,10 @@ def hash_pairs(firsts, seconds):
 def digest(texts):
     digests = []
     for text in texts:
-        data = text.encode()
-        high, low = len(data), 0xC4CEB9FE1A85EC53
-        for i in range(0, len(data), 8):
-            word = int.from_bytes(data[i : i + 8], "little")
-            high = (high ^ word) * 0x9E3779B97F4A7C15 & M64
-            low = (low ^ word) * 0xFF51AFD7ED558CCD & M64
-            high ^= high >> 32
+        high, low = 0xCBF29CE484222325, 0xC4CEB9FE1A85EC53
+        for byte in text.encode():
+            high = (high ^ byte) * 0x100000001B3 & M64
+            low = (low ^ byte) * 0xFF51AFD7ED558CCD & M64
             low ^= low >> 33
         digests.append([mix64(high), mix64(low)])
     return digests

@@ -13,6 +13,7 @@ from dedup.kernels.octets import bytes_before, digits, load8, load_part
 # What a token is, as bits.
 IS_CHARACTER, HAS_DIGIT, HAS_TWO = 1, 2, 4
 
+_FNV_OFFSET = np.uint64(0xCBF29CE484222325)
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 _FNV_PRIME = np.uint64(0x100000001B3)
 _MIX_1 = np.uint64(0xFF51AFD7ED558CCD)
@@ -75,7 +76,7 @@ def hash_pairs(a: npt.NDArray[np.uint64], b: npt.NDArray[np.uint64]) -> Any:
 
 @kernel
 def digest(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> Any:
-    """Hash each text as a whole, to 128 bits.
+    """Hash each text as a whole, to 128 bits (FNV-1a and a variant).
 
     Parameters
     ----------
@@ -88,15 +89,12 @@ def digest(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> Any:
     n = len(offsets) - 1
     out = np.empty((n, 2), np.uint64)
     for d in range(n):
-        i, end = offsets[d], offsets[d + 1]
-        high, low = np.uint64(end - i), _MIX_2
-        while i < end:
-            word = load_part(data, i, end)
-            high = (high ^ word) * _STEP
-            low = (low ^ word) * _MIX_1
-            high ^= high >> _S32
+        high, low = _FNV_OFFSET, _MIX_2
+        for i in range(offsets[d], offsets[d + 1]):
+            b = np.uint64(data[i])
+            high = (high ^ b) * _FNV_PRIME
+            low = (low ^ b) * _MIX_1
             low ^= low >> _S33
-            i += 8
         out[d, 0] = mix64(high)
         out[d, 1] = mix64(low)
     return out
@@ -121,7 +119,7 @@ def numbers(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> Any:
     value_offsets[0] = 0
     k = 0
     for d in range(n):
-        first, i, end = k, offsets[d], offsets[d + 1]
+        i, end = offsets[d], offsets[d + 1]
         while i < end:
             if i + 8 <= end:
                 skipped = bytes_before(digits(load8(data, i)))
