@@ -119,7 +119,7 @@ def guess(text: Comparable) -> pa.StringArray:
     """
     known, tokens = stop_words(), text.body_tokens
     votes = words.language_votes(
-        schema.utf8(text.body)[0], tokens.hashes, tokens.starts, tokens.offsets, ASKED,
+        *schema.utf8(text.body), tokens.hashes, tokens.starts, tokens.offsets, ASKED,
         known.hashes, known.languages, _scripts(), len(known.names),
     )  # fmt: skip
     asked = np.minimum(np.diff(tokens.offsets), ASKED)

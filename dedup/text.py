@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dedup import schema
-from dedup.kernels import folding, hashing
+from dedup.kernels import folding, hashing, tokens
 
 # Blocks of scripts written without spaces between words (Unicode Standard 15, chapters 16 and 18).
 _UNSPACED_BLOCKS = (
@@ -44,8 +44,8 @@ class Tokens(NamedTuple):
     hashes: npt.NDArray[np.uint64]  # [t]
     kinds: npt.NDArray[np.uint8]  # [t], bits of `kernels.hashing`
     offsets: npt.NDArray[np.int64]  # [n + 1]
-    starts: npt.NDArray[np.int64]  # [t], bytes in the text column
-    ends: npt.NDArray[np.int64]  # [t]
+    starts: npt.NDArray[np.uint32]  # [t], bytes from the start of the text
+    ends: npt.NDArray[np.uint32]  # [t]
 
     def words(self) -> npt.NDArray[np.int64]:
         """Count the words of each text; five characters of an unspaced script weigh as much as three words.
@@ -54,9 +54,10 @@ class Tokens(NamedTuple):
         -------
         int64[n]
         """
-        characters = (self.kinds & hashing.IS_CHARACTER) > 0
-        total = np.concatenate(([0], np.cumsum(np.where(characters, 3, 5))))
-        return (total[self.offsets[1:]] - total[self.offsets[:-1]]) // 5
+        characters = np.flatnonzero(self.kinds & hashing.IS_CHARACTER)  # in most batches none
+        of_text = np.diff(np.searchsorted(characters, self.offsets))
+        words: npt.NDArray[np.int64] = (5 * np.diff(self.offsets) - 2 * of_text) // 5
+        return words
 
 
 class Comparable(NamedTuple):
@@ -89,17 +90,17 @@ def comparable(column: pa.Array) -> pa.LargeStringArray:
     column : string or large_string[n]
     """
     column = schema.one_chunk(column).cast(pa.large_string()).fill_null("")
-    wide = folding.non_ascii(*schema.utf8(column))
-    if wide.any():  # NFKC leaves ASCII alone and costs more than all the rest
-        mask = pa.array(wide)
+    tables = unicode_tables()
+    unsettled = folding.unsettled(*schema.utf8(column), tables.joins)
+    if unsettled.any():  # few texts need all of NFKC, which costs more than the rest; for others a table will do
+        mask = pa.array(unsettled)
         column = pc.replace_with_mask(column, mask, pc.utf8_normalize(column.filter(mask), form="NFKC"))
-    classes, folds, expansions = unicode_tables()
-    return schema.utf8_array(*folding.fold(*schema.utf8(column), classes, folds, expansions))
+    return schema.utf8_array(*folding.fold(*schema.utf8(column), tables.classes, tables.folds, tables.expansions))
 
 
 def tokenise(comparable_text: pa.LargeStringArray) -> Tokens:
     """Split comparable texts into tokens."""
-    return Tokens(*hashing.tokenise(*schema.utf8(comparable_text), unicode_tables()[0]))
+    return Tokens(*tokens.tokenise(*schema.utf8(comparable_text), unicode_tables().classes))
 
 
 def spellings(column: pa.Array) -> dict[int, str]:
@@ -113,7 +114,9 @@ def spellings(column: pa.Array) -> dict[int, str]:
     """
     folded = comparable(column)
     hashes, kinds, offsets, starts, ends = tokenise(folded)
-    data = schema.utf8(folded)[0].tobytes()
+    data, texts = schema.utf8(folded)
+    base = np.repeat(texts[:-1], np.diff(offsets))
+    letters = data.tobytes()
     inner = np.ones(max(len(hashes) - 1, 0), np.bool_)  # token and successor are characters of one text
     borders = offsets[(offsets > 0) & (offsets < len(hashes))]
     inner[borders - 1] = False
@@ -124,44 +127,73 @@ def spellings(column: pa.Array) -> dict[int, str]:
     terms = np.concatenate((hashes[words], hashing.hash_neighbours(hashes)[pairs]))
     firsts, lasts = np.concatenate((words, pairs)), np.concatenate((words, pairs + 1))
     known, index = np.unique(terms, return_index=True)
-    spans = zip(known.tolist(), starts[firsts[index]].tolist(), ends[lasts[index]].tolist(), strict=True)
-    return {term: data[start:end].decode() for term, start, end in spans}
+    firsts, lasts = firsts[index], lasts[index]
+    spans = zip(known.tolist(), (base + starts)[firsts].tolist(), (base + ends)[lasts].tolist(), strict=True)
+    return {term: letters[start:end].decode() for term, start, end in spans}
+
+
+class UnicodeTables(NamedTuple):
+    """What the kernels know of code points, as `kernels.folding` wants it."""
+
+    classes: npt.NDArray[np.uint8]  # [0x110000]
+    folds: npt.NDArray[np.int32]  # [0x20000]
+    expansions: npt.NDArray[np.int32]  # [k, 3]
+    joins: npt.NDArray[np.uint8]  # [0x20000]
 
 
 @cache
-def unicode_tables() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """Build the class and case-fold tables of the code points.
+def unicode_tables() -> UnicodeTables:
+    """Build the tables of the code points from `unicodedata`."""
+    every = [chr(c) for c in range(_LAST_FOLDED)]
+    decomposed = [c for c, char in enumerate(every) if unicodedata.decomposition(char)]
+    classes, joins = _classes(every), _joins(every, decomposed)
+    folded = [char.casefold() for char in every]
+    for c in np.flatnonzero(classes[:_LAST_FOLDED] < folding.LETTER).tolist():
+        folded[c] = {folding.SPACE: " ", folding.DROPPED: ""}.get(classes[c], every[c])
+    for c in np.flatnonzero(classes[:_LAST_FOLDED] == folding.DIGIT).tolist():
+        folded[c] = str(unicodedata.decimal(every[c]))
+    replaced = folded.copy()
+    for c in decomposed:
+        parts = list(map(ord, unicodedata.normalize("NFKC", every[c])))
+        if joins[c] == folding.ALONE and all(part < _LAST_FOLDED and joins[part] == folding.ALONE for part in parts):
+            replaced[c] = "".join(folded[part] for part in parts)
+            grows = len(replaced[c]) > 3 or len(replaced[c].encode()) > 3 * len(every[c].encode())
+            if not grows and " " not in replaced[c][1:]:
+                continue
+        joins[c], replaced[c] = folding.JOINING, folded[c]
+    spelt = np.array(replaced, "U3").view(np.int32).reshape(-1, 3)
+    folds = spelt[:, 0].copy()
+    several = np.flatnonzero((spelt[:, 1] > 0) | (classes[:_LAST_FOLDED] == folding.DROPPED))
+    folds[several] = -1 - np.arange(len(several))
+    return UnicodeTables(classes, folds, spelt[several], joins)
 
-    Returns
-    -------
-    classes : uint8[0x110000], folds : int32[0x20000], expansions : int32[k, 3]
-        As `kernels.folding.fold` wants them.
-    """
+
+def _classes(every: list[str]) -> npt.NDArray[np.uint8]:
+    """Classify all code points, uint8[0x110000]."""
+    categories = [unicodedata.category(char) for char in every]
+    of_category = {name: folding.LETTER for name in set(categories) if name[0] in "LMN"}
+    of_category |= {"Cf": folding.DROPPED, "Nd": folding.DIGIT}
     classes = np.full(0x110000, folding.OTHER, np.uint8)
-    folds = np.arange(_LAST_FOLDED, dtype=np.int32)
-    expansions: list[tuple[int, ...]] = []
-    for c in range(_LAST_FOLDED):
-        char = chr(c)
-        category = unicodedata.category(char)
-        if category[0] in "LMN":
-            classes[c] = folding.LETTER
-        elif category == "Cf":
-            classes[c] = folding.DROPPED
-        elif char.isspace():
-            classes[c] = folding.SPACE
-        if category == "Nd":
-            classes[c] = folding.DIGIT
-            folds[c] = ord("0") + unicodedata.decimal(char)
-        elif category[0] in "LMN":
-            folded = char.casefold()
-            if len(folded) == 1:
-                folds[c] = ord(folded)
-            else:
-                expansions.append((*map(ord, folded), 0)[:3])
-                folds[c] = -len(expansions)
+    classes[:_LAST_FOLDED] = [of_category.get(name, folding.OTHER) for name in categories]
+    classes[[c for c, char in enumerate(every) if char.isspace()]] = folding.SPACE
     for first, last in _UNSPACED_BLOCKS:
         block = classes[first : last + 1]
         block[(block == folding.LETTER) | (first >= _LAST_FOLDED)] = folding.UNSPACED
     classes[0xE0000:0xE0080] = folding.DROPPED  # tags
     classes[0xE0100:0xE01F0] = folding.LETTER  # variation selectors: marks
-    return classes, folds, np.array(expansions, np.int32).reshape(-1, 3)
+    return classes
+
+
+def _joins(every: list[str], decomposed: list[int]) -> npt.NDArray[np.uint8]:
+    """Tell what each code point is to NFKC beside others, uint8[0x20000]: see `folding.ALONE`."""
+    marks = np.array([unicodedata.combining(char) for char in every]) > 0
+    joins = np.where(marks, folding.MARK, folding.ALONE).astype(np.uint8)
+    joins[[unicodedata.category(char) == "Cn" for char in every]] = folding.JOINING  # Arrow may know more than Python
+    joins[0x1160:0x1200] = folding.JOINING  # Hangul vowels and finals, of which syllables are made by rule
+    for c in decomposed:
+        first, *rest = unicodedata.decomposition(every[c]).split()
+        if len(rest) == 1 and not first.startswith("<"):
+            joins[int(rest[0], 16)] = folding.JOINING  # makes one with what is before it
+        if marks[c]:
+            joins[c] = folding.JOINING
+    return joins

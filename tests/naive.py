@@ -45,11 +45,11 @@ from naive_text import (
     language_votes,
     lookup,
     mix64,
-    non_ascii,
     numbers,
     shingle,
     tokenise,
     unit_rows,
+    unsettled,
 )
 
 __all__ = [
@@ -76,7 +76,6 @@ __all__ = [
     "mean_nearness",
     "minhash",
     "mix64",
-    "non_ascii",
     "numbers",
     "order_rows",
     "overlap",
@@ -95,6 +94,7 @@ __all__ = [
     "tree_cut",
     "unit_rows",
     "unragged",
+    "unsettled",
     "utf8",
     "within_budget",
 ]

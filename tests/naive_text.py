@@ -16,6 +16,13 @@ UNSPACED = (
     "\U0001aff0\U0001b16f",  # Kana supplements
 )
 
+# All that a canonical composite has after its first character, and what Hangul syllables have.
+SECONDS = {
+    chr(int(parts[1], 16))
+    for parts in (unicodedata.decomposition(chr(c)).split() for c in range(0x110000))
+    if len(parts) == 2 and parts[0][0] != "<"
+} | {chr(c) for c in range(0x1160, 0x1200)}
+
 
 # folding
 
@@ -35,23 +42,37 @@ def what(char):
     return "other"
 
 
-def non_ascii(texts):
-    return [not text.isascii() for text in texts]
+@cache
+def joins(char):
+    """Tell whether a character, or what NFKC makes of it, may change with its neighbours."""
+    parts = unicodedata.normalize("NFKC", char)
+    composed = any(part in SECONDS or unicodedata.category(part) == "Cn" for part in parts)
+    if unicodedata.combining(char) and parts == char and not composed:
+        return "mark"
+    grows = len(fold_chars(parts)) > 3 or len(fold_chars(parts).encode()) > 3 * len(char.encode())
+    alone = not composed and not any(unicodedata.combining(part) for part in parts) and max(parts) < "\U00020000"
+    return "alone" if alone and not grows and " " not in fold_chars(parts)[1:] and char < "\U00020000" else "joining"
+
+
+def unsettled(texts):
+    kinds = [["start", *map(joins, text)] for text in texts]
+    return ["joining" in row or any(a == b == "mark" for a, b in pairwise(row)) for row in kinds]
+
+
+def fold_chars(text):
+    chars = []
+    for char in text:
+        if what(char) == "space":
+            chars.append(" ")
+        elif what(char) == "digit":
+            chars.append(str(unicodedata.decimal(char)))
+        elif what(char) != "dropped":
+            chars.append(char.casefold())
+    return "".join(chars)
 
 
 def fold(texts):
-    folded = []
-    for text in texts:
-        chars = []
-        for char in unicodedata.normalize("NFKC", text):
-            if what(char) == "space":
-                chars.append(" ")
-            elif what(char) == "digit":
-                chars.append(str(unicodedata.decimal(char)))
-            elif what(char) != "dropped":
-                chars.append(char.casefold())
-        folded.append(re.sub(" +", " ", "".join(chars)).strip(" "))
-    return folded
+    return [re.sub(" +", " ", fold_chars(unicodedata.normalize("NFKC", text))).strip(" ") for text in texts]
 
 
 # hashing
@@ -64,9 +85,10 @@ def mix64(h):
 
 
 def hash_bytes(data):
-    h = 0xCBF29CE484222325
-    for byte in data:
-        h = (h ^ byte) * 0x100000001B3 & M64
+    h = 0
+    for i in range(0, len(data), 8):
+        h = (h ^ int.from_bytes(data[i : i + 8], "little")) * 0x9E3779B97F4A7C15 & M64
+        h ^= h >> 32
     return mix64(h)
 
 
@@ -95,10 +117,10 @@ def digest(texts):
 
 
 def tokenise(texts):
-    """Give (hash, kind, first byte, byte after the last) of each token; bytes count through all texts."""
-    rows, base = [], 0
+    """Give (hash, kind, first byte, byte after the last) of each token."""
+    rows = []
     for text in texts:
-        row, word, at = [], "", base
+        row, word, at = [], "", 0
         for char in text + "\n":  # which ends the last word
             if what(char) in ("letter", "digit"):
                 word += char
@@ -111,7 +133,6 @@ def tokenise(texts):
                 row.append((hash_bytes(char.encode()), IS_CHARACTER, at, at + len(char.encode())))
             at += len(char.encode())
         rows.append(row)
-        base += len(text.encode())
     return rows
 
 
@@ -127,7 +148,7 @@ def shingle(tokens, words, characters):
         runs = [row[i : i + width] for i, width in enumerate(widths) if i + width <= len(row)]
         if row and not runs:
             runs = [row]
-        rows.append(sorted({reduce(hash_pair, [h for h, _ in run]) for run in runs}))
+        rows.append([reduce(hash_pair, [h for h, _ in run]) for run in runs])
     return rows
 
 
@@ -141,10 +162,10 @@ def distinct(rows):
 def language_votes(texts, most, languages, script, names):
     """Take the languages of each function word's hash and the language of a character's script; give Counters."""
     votes = []
-    for row in tokenise(texts):
+    for text, row in zip(texts, tokenise(texts), strict=True):
         counted = Counter()
         for token in row[:most]:
-            first = "".join(texts).encode()[token[2] :].decode()[0]
+            first = text.encode()[token[2] :].decode()[0]
             counted.update([script[first]] if first in script else languages.get(token[0], ()))
         votes.append([counted[name] for name in names])
     return votes

@@ -316,3 +316,10 @@ class TestDatasketch:
         values, offsets = schema.ragged(table["shingles"])
         fresh.update_batch(values[offsets[1] : offsets[2]])
         assert (fresh.hashvalues == signatures[1]).all()
+
+
+def test_signatures_alone_are_those_of_the_sketch():
+    texts = [" ".join(prose(40)), "Żółw 東京の港 12", "two words", "", None]
+    table = sketches(*({"text": given} for given in texts))
+    alone = duplicates.signatures(pa.array(texts), DuplicateParams())
+    assert alone.tolist() == schema.matrix(table["signature"]).tolist()

@@ -26,7 +26,7 @@ hashes = st.integers(0, 2**64 - 1)
 def test_trace(strings, words, characters):
     folded = text.comparable(pa.array(strings, pa.string()))
     tokens = text.tokenise(folded)
-    shingles = hashing.shingle(*tokens[:3], words, characters)
+    shingles = hashing.distinct(*hashing.shingle(*tokens[:3], words, characters))
     empty = np.empty(0, np.uint64), np.empty(0, np.uint8), np.zeros(len(strings) + 1, np.int64)
     none = np.empty(0, np.uint64), np.empty(0, np.uint64), np.zeros(len(strings), np.uint64)
     terms, _, term_offsets = tfidf.count_terms(*tokens[:3], *empty, 1, *none)

@@ -11,11 +11,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dedup import schema, text
-from dedup.kernels import folding, hashing, tfidf
+from dedup.kernels import folding, hashing, tfidf, tokens
 from dedup.kernels import words as function_words
 
 quick = settings(max_examples=150, deadline=None)
-classes, folds, expansions = text.unicode_tables()
+tables = text.unicode_tables()
+classes, folds, expansions = tables[:3]
 
 SAMPLES = [
     "",
@@ -61,8 +62,13 @@ def nfkc(strings):
 @quick
 @every_sample
 @given(texts)
-def test_non_ascii(strings):
-    assert folding.non_ascii(*naive.utf8(strings)).tolist() == naive.non_ascii(strings)
+def test_unsettled(strings):
+    """What is settled may be normalised one character at a time."""
+    found = folding.unsettled(*naive.utf8(strings), tables.joins).tolist()
+    assert found == naive.unsettled(strings)
+    settled = [string for string, flag in zip(strings, found, strict=True) if not flag]
+    one_by_one = ["".join(unicodedata.normalize("NFKC", char) for char in string) for string in settled]
+    assert one_by_one == [unicodedata.normalize("NFKC", string) for string in settled]
 
 
 @quick
@@ -85,8 +91,8 @@ def test_every_character_folds_and_splits_as_unicodedata_says():
     between = [f"a{char}b" for char in [*every, "\ue000"]]
     folded = text.comparable(pa.array(between, pa.string()))
     assert folded.to_pylist() == naive.fold(between)
-    tokens = text.tokenise(folded)
-    spans = [list(row) for row in rows_of(tokens.offsets, tokens.starts, tokens.ends)]
+    found = text.tokenise(folded)
+    spans = [list(row) for row in rows_of(found.offsets, found.starts, found.ends)]
     assert spans == [[span[2:] for span in row] for row in naive.tokenise(folded.to_pylist())]
 
 
@@ -117,14 +123,15 @@ def rows_of(offsets, *columns):
 @every_sample
 @given(texts | words)
 def test_tokenise(strings):
-    hashes, kinds, offsets, starts, ends = hashing.tokenise(*naive.utf8(strings), classes)
+    strings = naive.fold(strings)
+    hashes, kinds, offsets, starts, ends = tokens.tokenise(*naive.utf8(strings), classes)
     assert rows_of(offsets, hashes, kinds, starts, ends) == naive.tokenise(strings)
     assert (hashing.IS_CHARACTER, hashing.HAS_DIGIT, hashing.HAS_TWO) == (1, 2, 4)
 
 
 def test_tokens_beyond_65537():
     strings = ["a b 中" * 40_000, "x"]  # 80,001 + 40,000 tokens, and one after them
-    hashes, kinds, offsets, starts, ends = hashing.tokenise(*naive.utf8(strings), classes)
+    hashes, kinds, offsets, starts, ends = tokens.tokenise(*naive.utf8(strings), classes)
     assert offsets.tolist() == [0, 120_000, 120_001]
     assert rows_of(offsets, hashes, kinds, starts, ends) == naive.tokenise(strings)
     shingles = hashing.shingle(hashes, kinds, offsets, 3, 5)
@@ -200,6 +207,7 @@ def test_shingle(rows, width, characters):
 @quick
 @example([])
 @example([[], [2**64 - 1, 0, 2**63, 0], []])
+@example([[5, 3] * 40 + [4] * 3, [2**63 + 1, 2**63, 2**64 - 1, 7]])  # all in few buckets
 @given(rows_of_hashes)
 def test_distinct(rows):
     assert naive.unragged(*hashing.distinct(*naive.ragged(rows))) == naive.distinct(rows)
@@ -255,9 +263,9 @@ def test_language_votes(strings, most, listed):
     by_code_point = np.zeros(0x10000, np.uint8)
     by_code_point[[ord(character) for character in script]] = 2
     languages = {naive.tokenise([word])[0][0][0]: {len(word), 63} - {1} for word in listed}
-    tokens = text.tokenise(pa.array(strings, pa.large_string()))
+    found = text.tokenise(pa.array(strings, pa.large_string()))
     votes = function_words.language_votes(
-        naive.utf8(strings)[0], tokens.hashes, tokens.starts, tokens.offsets, most,
+        *naive.utf8(strings), found.hashes, found.starts, found.offsets, most,
         np.array([*languages], np.uint64), as_bits(languages.values()), by_code_point, 64,
     )  # fmt: skip
     assert votes.tolist() == naive.language_votes(strings, most, languages, script, range(64))

@@ -8,9 +8,20 @@ import numpy as np
 import numpy.typing as npt
 
 from dedup.kernels.jit import inlined, kernel
+from dedup.kernels.octets import LOW, TOP, bytes_before, load8, repeated, store8
 
 # Classes of a code point. Numbers above SPACE make up tokens.
 OTHER, DROPPED, SPACE, LETTER, DIGIT, UNSPACED = range(6)
+
+# What NFKC makes of a code point beside others: each is replaced by itself; marks one after another may change places;
+# the rest may change with their neighbours.
+ALONE, MARK, JOINING = range(3)
+
+_NOTHING = -(2**31)
+_BLANKS = repeated(0x20)
+# Added to bytes of ASCII, these lift to the top bit what is not below a blank, not below "A", and above "Z".
+_FROM_BLANK, _FROM_A, _FROM_Z = repeated(0x80 - 0x20), repeated(0x80 - 0x41), repeated(0x80 - 0x5B)
+_AFTER_BLANK = np.uint64(0x80)
 
 
 @inlined
@@ -57,24 +68,41 @@ def encode(out: npt.NDArray[np.uint8], at: int, c: Any) -> Any:
 
 
 @kernel
-def non_ascii(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> Any:
-    """Tell which texts hold a byte above 0x7F.
+def unsettled(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64], joins: npt.NDArray[np.uint8]) -> Any:
+    """Tell which texts NFKC may change by more than replacing characters one by one.
+
+    The quick check of Unicode Standard Annex 15, section 9, with replaceable characters taken as replaced.
 
     Parameters
     ----------
     data : uint8[m], offsets : int64[n + 1]
+        Valid UTF-8.
+    joins : uint8[c], by code point: ALONE, MARK or JOINING; later code points are JOINING.
 
     Returns
     -------
-    bool[n]; O(m).
+    bool[n]; O(m), 8 bytes of ASCII a step.
     """
     n = len(offsets) - 1
     found = np.zeros(n, np.bool_)
     for d in range(n):
-        bits = np.uint8(0)
-        for i in range(offsets[d], offsets[d + 1]):
-            bits |= data[i]
-        found[d] = bits >= 0x80
+        i, end = offsets[d], offsets[d + 1]
+        before = ALONE
+        while i < end:
+            if i + 8 <= end:
+                skipped = bytes_before(load8(data, i) & TOP)
+                i += skipped
+                if skipped > 0:
+                    before = ALONE
+                if skipped == 8:
+                    continue
+            c, length = decode(data, i, end)
+            kind = joins[c] if c < len(joins) else JOINING
+            if kind == JOINING or kind & before == MARK:
+                found[d] = True
+                break
+            before = kind
+            i += length
     return found
 
 
@@ -86,62 +114,64 @@ def fold(
     folds: npt.NDArray[np.int32],
     expansions: npt.NDArray[np.int32],
 ) -> Any:
-    """Fold case, digits and white space, and drop format characters.
+    """Fold compatibility forms, case, digits and white space, and drop format characters.
 
     Parameters
     ----------
     data : uint8[m], offsets : int64[n + 1]
-        Valid UTF-8 in NFKC.
+        Valid UTF-8, in NFKC where `unsettled`.
     classes : uint8[0x110000]
         Class of each code point.
     folds : int32[f]
-        Case fold of each code point below f (those above have none); -1 - e refers to row e of `expansions`.
+        What each code point below f becomes (those above stay or are dropped); -1 - e refers to row e of `expansions`.
     expansions : int32[k, 3]
-        Full folds of more than one code point, padded with 0 (Unicode Standard 15, section 3.13, toCasefold).
+        Folds of none or several code points, padded with 0; of at most three times the bytes of what they replace.
 
     Returns
     -------
     out : uint8[m'], out_offsets : int64[n + 1]
-        White space is one blank inside, none at the ends. O(m).
+        White space is one blank inside, none at the ends. O(m), 8 bytes of ASCII a step.
     """
     n = len(offsets) - 1
     wide = 0
     for i in range(len(data)):
         wide += data[i] >= 0x80
-    # A fold of one code point takes at most three times its bytes (U+0390: 2 bytes, 6 folded); ASCII never grows.
-    out = np.empty(len(data) + 2 * wide + 4, np.uint8)
+    out = np.empty(len(data) + 2 * wide + 8, np.uint8)  # U+0390 takes 2 bytes, folded 6; ASCII never grows
     out_offsets = np.empty(n + 1, np.int64)
     out_offsets[0] = 0
     at = 0
     for d in range(n):
         start, i, end = at, offsets[d], offsets[d + 1]
-        blank = False
+        blank = _AFTER_BLANK  # the top bit of a byte that follows a blank, or comes first
         while i < end:
-            if data[i] < 0x80:
-                c, length = np.int64(data[i]), 1
-            else:
-                c, length = decode(data, i, end)
+            if i + 8 <= end:
+                word = load8(data, i)
+                blanks = ~((word ^ _BLANKS) + LOW) & TOP
+                odd = (word | ~(word + _FROM_BLANK) | (blanks & ((blanks << np.uint64(8)) | blank))) & TOP
+                upper = (word + _FROM_A) & ~(word + _FROM_Z) & TOP
+                store8(out, at, word | (upper >> np.uint64(2)))
+                plain = bytes_before(odd)  # bytes before the first that needs a closer look
+                at += plain
+                i += plain
+                if plain == 8:
+                    blank = blanks >> np.uint64(56)
+                    continue
+            c, length = decode(data, i, end)
             i += length
-            kind = classes[c]
-            if kind == SPACE:
-                blank = True
-                continue
-            if kind == DROPPED:
-                continue
-            if blank:
-                if at > start:
+            folded = np.int64(folds[c]) if c < len(folds) else (np.int64(c) if classes[c] != DROPPED else _NOTHING)
+            if folded == 0x20:
+                if at > start and out[at - 1] != 0x20:
                     out[at] = 0x20
                     at += 1
-                blank = False
-            if c < len(folds):
-                folded = np.int64(folds[c])
-                if folded < 0:
-                    for k in range(3):
-                        part = np.int64(expansions[-1 - folded, k])
-                        if part > 0:
-                            at = encode(out, at, part)
-                    continue
-                c = folded
-            at = encode(out, at, c)
+            elif folded >= 0:
+                at = encode(out, at, folded)
+            elif folded > _NOTHING:
+                for k in range(3):
+                    part = np.int64(expansions[-1 - folded, k])
+                    if part > 0:
+                        at = encode(out, at, part)
+            blank = _AFTER_BLANK if at == start or out[at - 1] == 0x20 else np.uint64(0)
+        if at > start and out[at - 1] == 0x20:
+            at -= 1
         out_offsets[d + 1] = at
-    return out[:at].copy(), out_offsets
+    return out[:at], out_offsets

@@ -1,4 +1,4 @@
-"""Comparable text → token, number and shingle hashes, all 64 bits wide."""
+"""Hashes of texts, figures and shingles, all 64 bits wide."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dedup.kernels.folding import DIGIT, LETTER, UNSPACED, decode
 from dedup.kernels.jit import inlined, kernel
+from dedup.kernels.octets import bytes_before, digits, load8, load_part
 
 # What a token is, as bits.
 IS_CHARACTER, HAS_DIGIT, HAS_TWO = 1, 2, 4
 
 _FNV_OFFSET = np.uint64(0xCBF29CE484222325)
+_STEP = np.uint64(0x9E3779B97F4A7C15)
 _FNV_PRIME = np.uint64(0x100000001B3)
 _MIX_1 = np.uint64(0xFF51AFD7ED558CCD)
 _MIX_2 = np.uint64(0xC4CEB9FE1A85EC53)
-_S33 = np.uint64(33)
+_S32, _S33 = np.uint64(32), np.uint64(33)
 
 
 @inlined
@@ -31,18 +32,28 @@ def mix64(h: Any) -> Any:
 
 
 @inlined
+def hash_word(word: Any) -> Any:
+    """Hash up to eight bytes, as `octets.load_part` reads them, as `hash_bytes` does: no two alike."""
+    h = word * _STEP
+    return mix64(h ^ (h >> _S32))
+
+
+@inlined
 def hash_bytes(data: npt.NDArray[np.uint8], start: int, end: int) -> Any:
-    """Hash bytes start … end - 1 (FNV-1a; Fowler, Noll, Vo 1991; then `mix64`)."""
-    h = _FNV_OFFSET
-    for i in range(start, end):
-        h = (h ^ np.uint64(data[i])) * _FNV_PRIME
+    """Hash bytes start … end - 1, none of them 0, eight a step (after MurmurHash64A; Appleby 2008)."""
+    h = np.uint64(0)
+    i = start
+    while i < end:
+        h = (h ^ load_part(data, i, end)) * _STEP
+        h ^= h >> _S32
+        i += 8
     return mix64(h)
 
 
 @inlined
 def hash_pair(a: Any, b: Any) -> Any:
     """Hash two hashes in this order."""
-    return mix64(a * _FNV_PRIME + b + np.uint64(0x9E3779B97F4A7C15))
+    return mix64(a * _FNV_PRIME + b + _STEP)
 
 
 @kernel
@@ -65,7 +76,7 @@ def hash_pairs(a: npt.NDArray[np.uint64], b: npt.NDArray[np.uint64]) -> Any:
 
 @kernel
 def digest(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> Any:
-    """Hash each text as a whole, to 128 bits.
+    """Hash each text as a whole, to 128 bits (FNV-1a and a variant).
 
     Parameters
     ----------
@@ -90,63 +101,6 @@ def digest(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> Any:
 
 
 @kernel
-def tokenise(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64], classes: npt.NDArray[np.uint8]) -> Any:
-    """Split comparable text into tokens: runs of letters, marks and digits; single characters in unspaced scripts.
-
-    Parameters
-    ----------
-    data : uint8[m], offsets : int64[n + 1]
-        Comparable text (see `fold`).
-    classes : uint8[0x110000]
-
-    Returns
-    -------
-    hashes : uint64[t], kinds : uint8[t] (bits IS_CHARACTER, HAS_DIGIT, HAS_TWO), token_offsets : int64[n + 1]
-    starts, ends : int64[t], bytes of each token in `data`. O(m).
-    """
-    n = len(offsets) - 1
-    # A word needs a byte of its own and one that ends it; a character of an unspaced script has three.
-    hashes = np.empty(len(data) // 2 + n + 1, np.uint64)
-    kinds = np.empty(len(hashes), np.uint8)
-    starts, ends = np.empty(len(hashes), np.int64), np.empty(len(hashes), np.int64)
-    token_offsets = np.empty(n + 1, np.int64)
-    token_offsets[0] = 0
-    t = 0
-    for d in range(n):
-        i, end = offsets[d], offsets[d + 1]
-        start, length, bits = i, 0, 0
-        while i < end:
-            c, width = decode(data, i, end)
-            kind = classes[c]
-            if kind == LETTER or kind == DIGIT:
-                if length == 0:
-                    start = i
-                length += 1
-                if kind == DIGIT:
-                    bits |= HAS_DIGIT
-            else:
-                if length > 0:
-                    hashes[t] = hash_bytes(data, start, i)
-                    kinds[t] = bits | (HAS_TWO if length > 1 else 0)
-                    starts[t], ends[t] = start, i
-                    t += 1
-                    length, bits = 0, 0
-                if kind == UNSPACED:
-                    hashes[t] = hash_bytes(data, i, i + width)
-                    kinds[t] = IS_CHARACTER
-                    starts[t], ends[t] = i, i + width
-                    t += 1
-            i += width
-        if length > 0:
-            hashes[t] = hash_bytes(data, start, end)
-            kinds[t] = bits | (HAS_TWO if length > 1 else 0)
-            starts[t], ends[t] = start, end
-            t += 1
-        token_offsets[d + 1] = t
-    return hashes[:t].copy(), kinds[:t].copy(), token_offsets, starts[:t].copy(), ends[:t].copy()
-
-
-@kernel
 def numbers(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> Any:
     r"""Hash the figures of each text, `\d+([.,:/]\d+)*`, as a sorted multiset.
 
@@ -165,8 +119,13 @@ def numbers(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> Any:
     value_offsets[0] = 0
     k = 0
     for d in range(n):
-        first, i, end = k, offsets[d], offsets[d + 1]
+        i, end = offsets[d], offsets[d + 1]
         while i < end:
+            if i + 8 <= end:
+                skipped = bytes_before(digits(load8(data, i)))
+                i += skipped
+                if skipped == 8:
+                    continue
             if not 0x30 <= data[i] <= 0x39:
                 i += 1
                 continue
@@ -182,8 +141,8 @@ def numbers(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> Any:
                     break
             values[k] = hash_bytes(data, start, i)
             k += 1
-        values[first:k].sort()
         value_offsets[d + 1] = k
+    sort_rows(values, value_offsets)
     return values[:k].copy(), value_offsets
 
 
@@ -195,7 +154,7 @@ def shingle(
     words: int,
     characters: int,
 ) -> Any:
-    """Hash the runs of tokens (shingles; Broder 1997, section 2) of each text, as a sorted set.
+    """Hash the runs of tokens (shingles; Broder 1997, section 2) of each text, in their order.
 
     A shingle has `words` tokens, or `characters` where it starts in an unspaced script. A text too short for any
     is one shingle; a text without tokens has none.
@@ -206,7 +165,7 @@ def shingle(
 
     Returns
     -------
-    values : uint64[s], sorted and distinct inside each text, value_offsets : int64[n + 1]. O(t log t).
+    values : uint64[s], value_offsets : int64[n + 1]. O(t).
     """
     n = len(offsets) - 1
     values = np.empty(len(hashes) + n, np.uint64)
@@ -229,14 +188,13 @@ def shingle(
                 h = hash_pair(h, hashes[j])
             values[at] = h
             at += 1
-        at = first + _sort_distinct(values, first, at)
         value_offsets[d + 1] = at
-    return values[:at].copy(), value_offsets
+    return values[:at], value_offsets
 
 
 @kernel
 def distinct(values: npt.NDArray[np.uint64], offsets: npt.NDArray[np.int64]) -> Any:
-    """Sort each ragged row and drop repeats.
+    """Sort each ragged row of hashes and drop repeats.
 
     Parameters
     ----------
@@ -244,32 +202,60 @@ def distinct(values: npt.NDArray[np.uint64], offsets: npt.NDArray[np.int64]) -> 
 
     Returns
     -------
-    values : uint64[m'], offsets : int64[n + 1]. O(m log m).
+    values : uint64[m'], offsets : int64[n + 1]. O(m), see `sort_rows`.
     """
     n = len(offsets) - 1
     out = values.copy()
+    sort_rows(out, offsets)
     out_offsets = np.empty(n + 1, np.int64)
     out_offsets[0] = 0
     at = 0
     for d in range(n):
         first = at
         for i in range(offsets[d], offsets[d + 1]):
-            out[at] = values[i]
-            at += 1
-        at = first + _sort_distinct(out, first, at)
+            if at == first or out[i] != out[at - 1]:
+                out[at] = out[i]
+                at += 1
         out_offsets[d + 1] = at
     return out[:at].copy(), out_offsets
 
 
 @inlined
-def _sort_distinct(values: npt.NDArray[np.uint64], first: int, end: int) -> Any:
-    """Sort values[first:end] in place, move the distinct ones to the front and return how many there are."""
-    if end == first:
-        return 0
-    values[first:end].sort()
-    at = first + 1
-    for i in range(first + 1, end):
-        if values[i] != values[at - 1]:
-            values[at] = values[i]
-            at += 1
-    return at - first
+def sort_rows(values: npt.NDArray[np.uint64], offsets: npt.NDArray[np.int64]) -> Any:
+    """Sort each ragged row of hashes in place: by their top bits into about as many buckets, then by insertion.
+
+    O(m) for hashes, whose top bits are spread evenly; O(m²) where all share a bucket.
+    """
+    longest = 1
+    for d in range(len(offsets) - 1):
+        longest = max(longest, offsets[d + 1] - offsets[d])
+    scratch = np.empty(longest, np.uint64)
+    heads = np.empty(2 * longest + 3, np.int32)
+    for d in range(len(offsets) - 1):
+        first, n = offsets[d], offsets[d + 1] - offsets[d]
+        size, shift = buckets(n)
+        heads[: size + 1] = 0
+        for i in range(first, first + n):
+            heads[(values[i] >> shift) + np.uint64(1)] += 1
+        for b in range(size):
+            heads[b + 1] += heads[b]
+        for i in range(first, first + n):
+            bucket = values[i] >> shift
+            scratch[np.uint64(heads[bucket])] = values[i]
+            heads[bucket] += 1
+        for i in range(n):
+            value, j = scratch[i], first + i
+            while j > first and values[j - 1] > value:
+                values[j] = values[j - 1]
+                j -= 1
+            values[j] = value
+
+
+@inlined
+def buckets(n: int) -> Any:
+    """Return how many buckets n hashes want, a power of two from 2, and by how much a hash is shifted to its bucket."""
+    size, shift = 2, 63
+    while size < n:
+        size *= 2
+        shift -= 1
+    return size, np.uint64(shift)

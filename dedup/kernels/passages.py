@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dedup.kernels.hashing import HAS_DIGIT, IS_CHARACTER, hash_pair
+from dedup.kernels.hashing import HAS_DIGIT, IS_CHARACTER, buckets, hash_pair
 from dedup.kernels.jit import inlined, kernel
 
 NOWHERE = 0xFFFF  # the place of a token that is no term and no figure, or lies beyond what 16 bits can name
@@ -41,13 +41,19 @@ def trace(
     Returns
     -------
     ranks : uint16[t], place of the shingle in its document's list; NOWHERE where none starts.
-    places : uint16[t], place in the document's list of terms, followed by its figures. O(t log t).
+    places : uint16[t], place in the document's list of terms, followed by its figures. O(t).
     """
     ranks = np.full(len(hashes), NOWHERE, np.uint16)
     places = np.full(len(hashes), NOWHERE, np.uint16)
+    longest = 1
     for d in range(len(offsets) - 1):
-        first, last = shingle_offsets[d], shingle_offsets[d + 1]
-        term_first, term_last = term_offsets[d], term_offsets[d + 1]
+        longest = max(longest, shingle_offsets[d + 1] - shingle_offsets[d], term_offsets[d + 1] - term_offsets[d])
+    shingle_heads, term_heads = np.empty(2 * longest + 3, np.int32), np.empty(2 * longest + 3, np.int32)
+    for d in range(len(offsets) - 1):
+        first, term_first, figure_first = shingle_offsets[d], term_offsets[d], figure_offsets[d]
+        shingle_shift = _index(shingles, first, shingle_offsets[d + 1], shingle_heads)
+        term_shift = _index(terms, term_first, term_offsets[d + 1], term_heads)
+        n_terms = term_offsets[d + 1] - term_first
         for i in range(offsets[d], offsets[d + 1]):
             in_character = kinds[i] & IS_CHARACTER
             width = characters if in_character else words
@@ -55,16 +61,19 @@ def trace(
                 h = hashes[i]
                 for j in range(i + 1, i + width):
                     h = hash_pair(h, hashes[j])
-                ranks[i] = _place(shingles, first, last, h)
+                head = h >> shingle_shift
+                ranks[i] = _place(shingles, first, shingle_heads[head], shingle_heads[head + np.uint64(1)], h)
+            h = hashes[i]
+            if kinds[i] & HAS_DIGIT:
+                figure = _place(figures, figure_first, 0, figure_offsets[d + 1] - figure_first, h)
+                places[i] = min(n_terms + figure, NOWHERE)
+                continue
             if in_character:
-                if i + 1 < offsets[d + 1] and kinds[i + 1] & IS_CHARACTER:
-                    pair = hash_pair(hashes[i], hashes[i + 1])
-                    places[i] = _place(terms, term_first, term_last, pair)
-            elif kinds[i] & HAS_DIGIT:
-                figure = _place(figures, figure_offsets[d], figure_offsets[d + 1], hashes[i])
-                places[i] = min(term_last - term_first + figure, NOWHERE)
-            else:
-                places[i] = _place(terms, term_first, term_last, hashes[i])
+                if i + 1 == offsets[d + 1] or not kinds[i + 1] & IS_CHARACTER:
+                    continue
+                h = hash_pair(h, hashes[i + 1])
+            head = h >> term_shift
+            places[i] = _place(terms, term_first, term_heads[head], term_heads[head + np.uint64(1)], h)
     return ranks, places
 
 
@@ -208,13 +217,32 @@ def mean_cosines(
 
 
 @inlined
-def _place(values: npt.NDArray[np.uint64], first: int, end: int, value: Any) -> Any:
-    """Return the place of a value among the sorted values[first:end], NOWHERE if it is none of them."""
-    low, high = first, end
-    while low < high:
-        middle = (low + high) >> 1
-        if values[middle] < value:
+def _index(values: npt.NDArray[np.uint64], first: int, end: int, heads: npt.NDArray[np.int32]) -> Any:
+    """Note where each bucket of the sorted hashes first … end - 1 begins, and return the shift to a bucket."""
+    size, shift = buckets(end - first)
+    heads[: size + 1] = 0
+    for i in range(first, end):
+        heads[(values[i] >> shift) + np.uint64(1)] += 1
+    for b in range(size):
+        heads[b + 1] += heads[b]
+    return shift
+
+
+@inlined
+def _place(values: npt.NDArray[np.uint64], base: int, low: int, end: int, value: Any) -> Any:
+    """Return the first place after `base` of a value among the sorted values there from low to end - 1, else NOWHERE.
+
+    Nearly all buckets hold two at most, and no branch asks which: it could not be foretold.
+    """
+    while end - low > 2:
+        middle = (low + end) >> 1
+        if values[base + middle] < value:
             low = middle + 1
         else:
-            high = middle
-    return min(low - first, NOWHERE) if low < end and values[low] == value else NOWHERE
+            end = middle + 1
+    last = len(values) - 1
+    if last < 0:
+        return NOWHERE
+    at = low + ((end - low == 2) & (values[min(base + low, last)] < value))
+    found = (low < end) & (values[min(base + at, last)] == value)
+    return min(at, NOWHERE) if found else NOWHERE

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dedup.kernels.hashing import HAS_DIGIT, HAS_TWO, IS_CHARACTER, hash_pair, mix64
+from dedup.kernels.hashing import HAS_DIGIT, HAS_TWO, IS_CHARACTER, hash_pair, mix64, sort_rows
 from dedup.kernels.jit import inlined, kernel
 from dedup.kernels.words import languages_of, word_table
 
@@ -42,26 +42,33 @@ def count_terms(
     term_offsets : int64[n + 1]. O(t log t).
     """
     n = len(offsets) - 1
-    room = len(hashes) + title_weight * len(title_hashes)
-    bag = np.empty(room, np.uint64)
-    terms = np.empty(room, np.uint64)
-    counts = np.empty(room, np.int32)
+    terms = np.empty(len(hashes) + max(title_weight, 1) * len(title_hashes), np.uint64)
+    bounds = np.empty(n + 1, np.int64)
+    bounds[0] = 0
+    stops, bits = word_table(stop_words, stop_languages)
+    size = 0
+    for d in range(n):
+        size = _collect(hashes, kinds, offsets[d], offsets[d + 1], stops, bits, spoken[d], terms, size)
+        first = size
+        size = _collect(
+            title_hashes, title_kinds, title_offsets[d], title_offsets[d + 1], stops, bits, spoken[d], terms, size
+        )
+        for i in range((title_weight - 1) * (size - first)):
+            terms[size + i] = terms[first + i]
+        size += (title_weight - 1) * (size - first)
+        bounds[d + 1] = size
+    sort_rows(terms, bounds)
+    counts = np.empty(size, np.int32)
     term_offsets = np.empty(n + 1, np.int64)
     term_offsets[0] = 0
-    stops, bits = word_table(stop_words, stop_languages)
     m = 0
     for d in range(n):
-        size = _collect(hashes, kinds, offsets[d], offsets[d + 1], stops, bits, spoken[d], bag, 0)
-        for _ in range(title_weight):
-            size = _collect(
-                title_hashes, title_kinds, title_offsets[d], title_offsets[d + 1], stops, bits, spoken[d], bag, size
-            )
-        bag[:size].sort()
-        for i in range(size):
-            if i > 0 and bag[i] == bag[i - 1]:
+        first = m
+        for i in range(bounds[d], bounds[d + 1]):
+            if m > first and terms[i] == terms[m - 1]:
                 counts[m - 1] += 1
             else:
-                terms[m], counts[m] = bag[i], 1
+                terms[m], counts[m] = terms[i], 1
                 m += 1
         term_offsets[d + 1] = m
     return terms[:m].copy(), counts[:m].copy(), term_offsets

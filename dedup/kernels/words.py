@@ -10,12 +10,18 @@ import numpy.typing as npt
 from dedup.kernels.folding import decode
 from dedup.kernels.jit import inlined, kernel
 
+# Which bit is set: the top six bits of its product with a de Bruijn number tell (Leiserson, Prokop, Randall 1998).
+_DE_BRUIJN = np.uint64(0x03F79D71B4CB0A89)
+_BIT = np.zeros(64, np.uint8)
+_BIT[[(0x03F79D71B4CB0A89 << bit & 2**64 - 1) >> 58 for bit in range(64)]] = np.arange(64)
+
 
 @kernel
 def language_votes(
     data: npt.NDArray[np.uint8],
+    text_offsets: npt.NDArray[np.int64],
     hashes: npt.NDArray[np.uint64],
-    starts: npt.NDArray[np.int64],
+    starts: npt.NDArray[np.uint32],
     offsets: npt.NDArray[np.int64],
     most: int,
     words: npt.NDArray[np.uint64],
@@ -29,7 +35,7 @@ def language_votes(
 
     Parameters
     ----------
-    data : uint8[m]; hashes : uint64[t], starts : int64[t], offsets : int64[n + 1]
+    data : uint8[m], text_offsets : int64[n + 1]; hashes : uint64[t], starts : uint32[t], offsets : int64[n + 1]
         Comparable texts and their tokens.
     most : tokens of a text that are asked, from its start.
     words : uint64[k], not 0; languages : uint64[k], bit i for language i.
@@ -45,18 +51,16 @@ def language_votes(
     votes = np.zeros((n, n_languages), np.int32)
     for d in range(n):
         for i in range(offsets[d], min(offsets[d + 1], offsets[d] + most)):
-            c, _ = decode(data, starts[i], len(data))
+            c, _ = decode(data, text_offsets[d] + np.int64(starts[i]), len(data))
             script = scripts[c] if c < len(scripts) else np.uint8(0)
             if script > 0:
                 votes[d, script - 1] += 1
                 continue
             left = languages_of(keys, bits, hashes[i])
-            language = 0
             while left > 0:
-                if left & np.uint64(1):
-                    votes[d, language] += 1
-                left >>= np.uint64(1)
-                language += 1
+                lowest = left & (~left + np.uint64(1))
+                votes[d, _BIT[(lowest * _DE_BRUIJN) >> np.uint64(58)]] += 1
+                left ^= lowest
     return votes
 
 
