@@ -13,6 +13,7 @@ import sys
 import time
 import traceback
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -268,8 +269,14 @@ def cluster(
     check_out(out, if_exists.value, inputs)
 
     from dedup import pipeline
+    from dedup.engines.local import usable_cores
+    from dedup.kernels import ahead
 
-    with terminal.progress(stderr, "never" if quiet else progress.value, moving=not verbose) as report:
+    cores = settings.jobs or usable_cores()
+    with (
+        terminal.progress(stderr, "never" if quiet else progress.value, moving=not verbose) as report,
+        ahead.compiling(cores, None if quiet else partial(terminal.note, stderr)),
+    ):
         result = pipeline.cluster(inputs, settings, progress=report)
     result.write(out, if_exists=if_exists.value)
     if not quiet:
