@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 LOG = logging.getLogger("dedup")
+_own_process = False  # not that of a program that calls a command
 _MOST_SHOWN = 300  # characters of an unforeseen message: some hold whole tables
 
 
@@ -113,6 +114,8 @@ def _fail(code: int, *lines: str) -> NoReturn:
 
 def main() -> None:
     """Run the command line; the entry point of `dedup`."""
+    global _own_process  # noqa: PLW0603 - what main is
+    _own_process = True
     signal.signal(signal.SIGTERM, _terminated)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -262,6 +265,7 @@ def cluster(
         }
     )
     started = time.perf_counter()
+    _spare_pandas()
     stdout, stderr = _consoles(no_color)
 
     from dedup.run import check_out
@@ -374,6 +378,24 @@ def evaluate(
         _print_json(scores)
     else:
         terminal.scores(stdout, scores)
+
+
+class _NoPandas:
+    """Finds no pandas."""
+
+    def find_spec(self, name: str, *_: Any) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError(name)
+
+
+def _spare_pandas() -> None:
+    """Keep pyarrow from importing pandas, which it does for its first array, .25 s, and which nothing here needs."""
+    if _own_process and "pandas" not in sys.modules:
+        import pyarrow
+
+        sys.meta_path.insert(0, _NoPandas())
+        pyarrow.array([0])
+        sys.meta_path.pop(0)
 
 
 def _consoles(no_color: bool) -> tuple[Console, Console]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dedup import schema
-from dedup.kernels import folding, hashing
+from dedup.kernels import folding, hashing, jit
 
 # Blocks of scripts written without spaces between words (Unicode Standard 15, chapters 16 and 18).
 _UNSPACED_BLOCKS = (
@@ -130,13 +131,19 @@ def spellings(column: pa.Array) -> dict[int, str]:
 
 @cache
 def unicode_tables() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """Build the class and case-fold tables of the code points.
+    """Return the class and case-fold tables of the code points, made by the first run.
 
     Returns
     -------
     classes : uint8[0x110000], folds : int32[0x20000], expansions : int32[k, 3]
         As `kernels.folding.fold` wants them.
     """
+    depends = unicodedata.unidata_version + Path(__file__).read_text("utf-8")
+    classes, folds, expansions = jit.kept_arrays("unicode", depends, _make_unicode_tables)
+    return classes, folds, expansions
+
+
+def _make_unicode_tables() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32], npt.NDArray[np.int32]]:
     classes = np.full(0x110000, folding.OTHER, np.uint8)
     folds = np.arange(_LAST_FOLDED, dtype=np.int32)
     expansions: list[tuple[int, ...]] = []
