@@ -36,7 +36,7 @@ def compiling(cores: int, tell: Callable[[str], None] | None = None) -> Iterator
             helpers.extend(_Helper(place, count) for place in range(count if _has_python() else 0))
 
     def wait(file: str) -> bool:
-        return any([helper.wait_for(file) for helper in helpers])
+        return any(helper.wait_for(file) for helper in helpers)
 
     jit.tell_by(tell)
     jit.at_first_compilation(begin)

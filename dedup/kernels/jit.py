@@ -86,9 +86,9 @@ class _Cache:
         """Keep the code for some argument types."""
         folder = store().save(self.file(signature, code.target_context), dumps(code._reduce()))
         if folder is None:
-            _tell_once("compiled kernels cannot be kept: no folder for them may be written; NUMBA_CACHE_DIR names another")
+            _tell_once("compiled kernels cannot be kept, no folder for them may be written; set NUMBA_CACHE_DIR to one")
         elif folder == store().last_resort:
-            _tell_once(f"compiled kernels are kept in {folder} for now; NUMBA_CACHE_DIR names a better place")
+            _tell_once(f"compiled kernels are kept in {folder} for now; set NUMBA_CACHE_DIR to a better place")
 
     def file(self, signature: Any, target: Any) -> str:
         """Name the file by all that its content depends on."""
@@ -163,7 +163,7 @@ def file_of(name: str, types: str) -> str:
 
 
 def types_of(name: str) -> list[str]:
-    """Return the argument types for which this process has a kernel: int64, or uint32[2] for two dimensions, ! if read-only."""
+    """Return the argument types for which this process has a kernel: int64; uint32[2], 2 dimensions; ! if read-only."""
     return [" ".join(map(_text, types)) for types in KERNELS[name].overloads]
 
 
