@@ -23,7 +23,8 @@ two = np.zeros(2, np.uint64)
 """
 NOBODY = 65534
 DROP = f"""
-hashing.hash_neighbours(two)  # loads what this user may not be able to
+import numba
+numba.njit(lambda values: values.sum())(two)  # loads what this user may not be able to read
 if hasattr(os, "getuid") and os.getuid() == 0:  # who may write anywhere
     os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY})
 jit.store.cache_clear()
@@ -125,7 +126,7 @@ def reachable():
 
 @pytest.mark.skipif(os.name == "nt", reason="folders have no modes there")
 def test_kernels_work_where_nothing_may_be_written(reachable):
-    """Package, cache and home are read-only; what is left is a folder of one's own among temporary files, or nothing."""
+    """Package, cache and home are read-only; left are a folder of one's own among temporary files, or nothing."""
     shutil.copytree(PACKAGE, reachable / "dedup", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("kept", "home", "tmp"):
         (reachable / name).mkdir()
@@ -153,7 +154,6 @@ def test_kernels_work_without_a_home(fresh, tmp_path):
     code = "jit.store.cache_clear(); print(*jit.store().folders, sep='\\n'); print(hashing.hash_pairs(two, two).shape)"
     said = python(code, PYTHONPATH=fresh, HOME=None)
     assert said[-1] == "(2,)" and all(Path(folder).is_absolute() for folder in said[:-1])
-    assert names(fresh / "dedup" / "kernels" / "__pycache__")[-1].startswith("store")
     assert any(name.endswith(".kernel") for name in names(fresh / "dedup" / "kernels" / "__pycache__"))
 
 
