@@ -204,7 +204,7 @@ def _best(
 
 
 @inlined
-def _chain_length(s: int, length: npt.NDArray[np.int64], following: npt.NDArray[np.int64]) -> Any:
+def _chain_length(s: Any, length: npt.NDArray[np.int64], following: npt.NDArray[np.int64]) -> Any:
     """Count the entries of list `s` and of those that follow it."""
     entries = 0
     while s >= 0:
