@@ -192,7 +192,7 @@ def _best(
     smallest: npt.NDArray[np.int64],
 ) -> Any:
     """Return the highest average of cluster `c` with later ones in a list, and the neighbour that has it, else -1s."""
-    best, partner = -1.0, -1
+    best, partner = -1.0, np.int64(-1)
     for i in range(start, start + length):
         other = np.int64(adjacent[i])
         if smallest[other] < smallest[c]:
