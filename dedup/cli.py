@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import json
 import logging
 import os
@@ -13,6 +14,7 @@ import sys
 import time
 import traceback
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 LOG = logging.getLogger("dedup")
+_own_process = False  # not that of a program that calls a command
 _MOST_SHOWN = 300  # characters of an unforeseen message: some hold whole tables
 
 
@@ -112,6 +115,9 @@ def _fail(code: int, *lines: str) -> NoReturn:
 
 def main() -> None:
     """Run the command line; the entry point of `dedup`."""
+    global _own_process  # noqa: PLW0603 - what main is
+    _own_process = True
+    gc.set_threshold(50_000)  # a tenth of the time to start is spent looking for garbage among modules
     signal.signal(signal.SIGTERM, _terminated)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -261,6 +267,7 @@ def cluster(
         }
     )
     started = time.perf_counter()
+    _spare_pandas()
     stdout, stderr = _consoles(no_color)
 
     from dedup.run import check_out
@@ -268,8 +275,14 @@ def cluster(
     check_out(out, if_exists.value, inputs)
 
     from dedup import pipeline
+    from dedup.engines.local import usable_cores
+    from dedup.kernels import ahead
 
-    with terminal.progress(stderr, "never" if quiet else progress.value, moving=not verbose) as report:
+    cores = settings.jobs or usable_cores()
+    with (
+        terminal.progress(stderr, "never" if quiet else progress.value, moving=not verbose) as report,
+        ahead.compiling(cores, None if quiet else partial(terminal.note, stderr)),
+    ):
         result = pipeline.cluster(inputs, settings, progress=report)
     result.write(out, if_exists=if_exists.value)
     if not quiet:
@@ -367,6 +380,24 @@ def evaluate(
         _print_json(scores)
     else:
         terminal.scores(stdout, scores)
+
+
+class _NoPandas:
+    """Finds no pandas."""
+
+    def find_spec(self, name: str, *_: Any) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError(name)
+
+
+def _spare_pandas() -> None:
+    """Keep pyarrow from importing pandas, which it does for its first array, .25 s, and which nothing here needs."""
+    if _own_process and "pandas" not in sys.modules:
+        import pyarrow
+
+        sys.meta_path.insert(0, _NoPandas())
+        pyarrow.array([0])
+        sys.meta_path.pop(0)
 
 
 def _consoles(no_color: bool) -> tuple[Console, Console]:

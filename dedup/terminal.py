@@ -100,6 +100,11 @@ def _lines(to: Console, every_stage: bool) -> Report:
     return report
 
 
+def note(to: Console, text: str) -> None:
+    """Say something while progress is shown."""
+    _line(to, text)
+
+
 def columns_read(to: Console, result: Result) -> None:
     """Say for each format which input columns were used."""
     found: dict[tuple[str, str], int] = {}

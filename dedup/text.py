@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dedup import schema
-from dedup.kernels import folding, hashing, tokens
+from dedup.kernels import folding, hashing, jit, tokens
 
 # Blocks of scripts written without spaces between words (Unicode Standard 15, chapters 16 and 18).
 _UNSPACED_BLOCKS = (
@@ -143,7 +144,13 @@ class UnicodeTables(NamedTuple):
 
 @cache
 def unicode_tables() -> UnicodeTables:
-    """Build the tables of the code points from `unicodedata`."""
+    """Return the tables of the code points, made by the first run."""
+    depends = unicodedata.unidata_version + Path(__file__).read_text("utf-8")
+    return UnicodeTables(*jit.kept_arrays("unicode", depends, _make_unicode_tables))
+
+
+def _make_unicode_tables() -> UnicodeTables:
+    """Build them from `unicodedata`."""
     every = [chr(c) for c in range(_LAST_FOLDED)]
     decomposed = [c for c, char in enumerate(every) if unicodedata.decomposition(char)]
     classes, joins = _classes(every), _joins(every, decomposed)

@@ -39,12 +39,47 @@ class LocalEngine:
         self._pool.shutdown(cancel_futures=True)
 
 
-def usable_cores() -> int:
-    """Count the cores this process may use: its affinity, and the CPU quota of its control group (cgroup v2)."""
+def usable_cores(groups: str = "/proc/self/cgroup", root: str = "/sys/fs/cgroup") -> int:
+    """Count the cores this process may use: its affinity, and the CPU quotas of its control groups, versions 1 and 2.
+
+    Parameters
+    ----------
+    groups : file that names the groups of this process (cgroups(7))
+    root : folder under which the hierarchies are mounted
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    for line in _read(groups).splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        top = f"{root}/{controllers}" if controllers else root
+        if controllers and not os.path.isdir(top):  # noqa: PTH112 - pathlib is imported for this alone
+            top = f"{root}/cpu"
+        # A group may use what all above it leave; in a container these are not visible, and the top is its own.
+        parts = path.strip("/").split("/")
+        for depth in range(len(parts) + 1):
+            quota = _quota("/".join([top, *parts[:depth]]), version=1 if controllers else 2)
+            if quota is not None:
+                cores = min(cores, max(1, round(quota)))
+    return cores
+
+
+def _quota(folder: str, version: int) -> float | None:
+    """Return the cores that a control group may keep busy, None where there is no limit."""
+    if version == 1:
+        given = [_read(f"{folder}/cpu.cfs_{name}_us") for name in ("quota", "period")]
+    else:
+        given = _read(f"{folder}/cpu.max").split()
     try:
-        with open("/sys/fs/cgroup/cpu.max", encoding="ascii") as file:  # noqa: PTH123 - pathlib is imported for this alone
-            quota, period = file.read().split()
-    except (OSError, ValueError):
-        return cores
-    return cores if quota == "max" else max(1, min(cores, round(int(quota) / int(period))))
+        quota, period = map(int, given)
+    except ValueError:  # no such files, or "max"
+        return None
+    return quota / period if quota > 0 and period > 0 else None  # -1: no limit
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123 - pathlib is imported for this alone
+            return file.read()
+    except OSError:
+        return ""

@@ -90,6 +90,7 @@ def similar_pairs(
     widest = _widest(first, last, order, indptr)
     spans, factors = np.empty((2, widest + 1), np.uint32), np.empty(widest + 1, np.float64)
     at = 0
+    j: Any
     for b in range((last - 1) // size, -1, -1):
         base = b * size
         if base >= undated and min(base + size, len(order)) <= low[first]:

@@ -245,7 +245,8 @@ def _room(pairs: npt.NDArray[np.uint64], needed: int) -> Any:
     if needed <= len(pairs):
         return pairs
     larger = np.empty(max(needed, 2 * len(pairs)), np.uint64)
-    larger[: len(pairs)] = pairs
+    for p in range(len(pairs)):  # a slice would bring its error message along: 3 s to compile
+        larger[p] = pairs[p]
     return larger
 
 
