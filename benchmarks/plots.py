@@ -1,0 +1,135 @@
+"""Plots of a record as SVG, in colours that are legible on a light and on a dark page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+
+mpl.use("svg")
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from benchmarks.measuring import OURS
+
+GREY, OWN, OTHER = "#7d8590", "#d9480f", "#6e7f94"
+LINES = ["#2f81f7", "#2da44e", "#a371f7", "#bf8700", "#db61a2", "#1b9e9e", "#c45d3c", "#8b949e"]
+LEVELS = {"duplicate": "duplicates only", "story": "both levels"}
+NAMES = {"signatures": "signatures", "duplicates": "duplicates", "tfidf": "TF-IDF", "linkage": "linkage"}
+FLOORS = ("reading the column", "utf8_lower")  # no tools, but what any tool pays at least
+
+mpl.rcParams |= {
+    "svg.fonttype": "none", "svg.hashsalt": "dedup", "font.family": "sans-serif", "font.size": 10,
+    "text.color": GREY, "axes.labelcolor": GREY, "axes.edgecolor": GREY, "xtick.color": GREY, "ytick.color": GREY,
+    "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False, "legend.labelcolor": GREY,
+    "grid.color": GREY, "grid.alpha": 0.25,
+}  # fmt: skip
+
+
+def write(folder: Path, record: dict[str, Any]) -> None:
+    """Write `ratios.svg`, `growth.svg` and `memory.svg`, as far as the record has figures for them."""
+    sections = {section["name"]: section for section in record["sections"]}
+    compared = {name: bars for name, section in sections.items() if (bars := best_ratios(section))}
+    if compared:
+        _save(_ratios(compared), folder / "ratios.svg")
+    if "growth" in sections:
+        _save(_growth(sections["growth"]), folder / "growth.svg")
+    if "memory" in sections:
+        _save(_memory(sections["memory"]), folder / "memory.svg")
+
+
+def best_ratios(section: dict[str, Any]) -> dict[str, float]:
+    """Return how many times the project's seconds each tool takes, both on most threads; only where it counts."""
+    found = {}
+    for row in section["rows"]:
+        ratio = row.get("ratio_best") or row.get("ratio")
+        if ratio and row["tool"] != OURS and row["tool"] not in FLOORS:
+            found[row["tool"]] = ratio  # the last has most threads
+    return dict(sorted(found.items(), key=lambda item: item[1]))
+
+
+def _ratios(compared: dict[str, dict[str, float]]) -> Figure:
+    """Draw a group of bars for each task: the project is 1."""
+    bars = [(name, tool, ratio) for name, found in compared.items() for tool, ratio in {OURS: 1.0, **found}.items()]
+    figure, axes = plt.subplots(figsize=(7.5, 0.9 + 0.24 * len(bars) + 0.2 * len(compared)))
+    place, ticks = 0.0, []
+    for i, (name, tool, ratio) in enumerate(bars):
+        if tool == OURS:
+            place += 0.9 if i else 0.0
+            axes.text(0.0, place - 0.75, _task(name), fontweight="bold", transform=axes.get_yaxis_transform())
+        axes.barh(place, ratio, left=0, height=0.75, color=OWN if tool == OURS else OTHER)
+        axes.text(ratio * 1.06, place, f"{ratio:.1f} ×" if ratio < 20 else f"{ratio:.0f} ×", va="center", fontsize=9)
+        ticks.append((place, tool))
+        place += 1.0
+    axes.set_xscale("log")
+    axes.set_xlim(min(0.3, *(ratio * 0.7 for *_, ratio in bars)), max(ratio for *_, ratio in bars) * 2)
+    axes.set_ylim(place - 0.3, -1.3)
+    axes.set_yticks([at for at, _ in ticks], [tool for _, tool in ticks])
+    axes.tick_params(axis="y", length=0)
+    axes.xaxis.set_major_formatter("{x:g} ×")
+    axes.set_xlabel("time, dedup = 1, on as many threads as each tool can use")
+    return figure
+
+
+def _growth(section: dict[str, Any]) -> Figure:
+    """Draw seconds against articles for each level: the whole and its largest stages."""
+    levels = list(dict.fromkeys(row["level"] for row in section["rows"]))
+    figure, panels = plt.subplots(1, len(levels), figsize=(4.6 * len(levels), 4.4), sharey=True, squeeze=False)
+    for axes, level in zip(panels[0], levels, strict=True):
+        rows = [row for row in section["rows"] if row["level"] == level]
+        sizes = [row["articles"] for row in rows]
+        slopes = section.get("slopes", {}).get(level, {})
+        stages = sorted(rows[-1]["stages"], key=lambda name: -rows[-1]["stages"][name])[:6]
+        lines = {"all": [row["seconds"] for row in rows]}
+        lines |= {name: [row["stages"].get(name) or None for row in rows] for name in stages}
+        for i, (name, seconds) in enumerate(lines.items()):
+            style = {"color": OWN, "linewidth": 2.5} if name == "all" else {"color": LINES[i - 1], "linewidth": 1.3}
+            label = f"{name} (slope {slopes[name]:.2f})" if name in slopes else name
+            axes.plot(
+                sizes, [float("nan") if s is None else s for s in seconds], marker="o", ms=4, label=label, **style
+            )
+        _logarithmic(axes, sizes)
+        axes.set_title(LEVELS.get(level, level), color=GREY)
+        axes.legend(fontsize=8)
+    panels[0][0].set_ylabel("seconds")
+    return figure
+
+
+def _memory(section: dict[str, Any]) -> Figure:
+    """Draw the peak against articles for each level, and what was foretold as broken lines."""
+    figure, axes = plt.subplots(figsize=(6.4, 4.2))
+    for i, level in enumerate(dict.fromkeys(row["level"] for row in section["rows"])):
+        rows = [row for row in section["rows"] if row["level"] == level]
+        sizes, color = [row["articles"] for row in rows], (LINES[0], OWN)[i % 2]
+        name = LEVELS.get(level, level)
+        axes.plot(sizes, [row["peak_mb"] for row in rows], "o-", color=color, label=f"{name}, measured")
+        if all(row["foretold_mb"] for row in rows):
+            foretold = [row["foretold_mb"] for row in rows]
+            axes.plot(sizes, foretold, "--", color=color, label=f"{name}, foretold")
+        _logarithmic(axes, sizes)
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.set_ylabel("peak memory, MB")
+    axes.legend()
+    return figure
+
+
+def _logarithmic(axes: Axes, sizes: list[int]) -> None:
+    """Put both axes in powers of ten, and the sizes that were run below."""
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
+    axes.minorticks_off()
+    axes.grid(True)
+    axes.set_xlabel("articles")
+
+
+def _task(name: str) -> str:
+    kind, _, rest = name.partition(" ")
+    return f"all pairs, cosine ≥ {rest}" if kind == "cosine" else f"{NAMES.get(kind, kind)} {rest}".rstrip()
+
+
+def _save(figure: Figure, path: Path) -> None:
+    figure.savefig(path, transparent=True, bbox_inches="tight", metadata={"Date": None})
+    plt.close(figure)
