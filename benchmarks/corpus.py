@@ -48,7 +48,7 @@ OUTLETS = 40
 
 _Ids = npt.NDArray[np.int64]
 UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u31ff\u3400-\u9fff]")
-_SYLLABLES = np.array([c + v for c in "bcdfghjklmnprstvwzgh" for v in "aeiou"], object)
+_SYLLABLES = np.array([c + v for c in "bcdfghjklmnpqrstvwxz" for v in "aeiou"], object)
 
 
 class Source(NamedTuple):

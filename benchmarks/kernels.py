@@ -5,7 +5,7 @@ places of an array of the size of a second-level cache, which is what adding up 
 counts are callgrind's: they do not move with the load, but are those of a processor without AVX-512, which valgrind
 does not know.
 
-`python -m benchmarks.kernels CORPUS VECTORS LINKS OUT` is the process that callgrind watches.
+`python -m benchmarks.kernels CORPUS VECTORS LINKS` is the process that callgrind watches.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ from dedup.kernels import folding, hashing, jaccard, lsh, minhash, tfidf
 LARGE = 1 << 25  # doubles: 268 MB
 CACHED = 1 << 16  # doubles: 512 kB
 REPEATS = 5
-COPY, UPDATE = "memory copy", "random update in cache"
+COUNTED = (1, 3)  # runs of a kernel, whose difference in instructions is told
+COPY, UPDATE, ARITHMETIC = "copy_bytes", "updates", "multiply_adds"
+LIMITS = {COPY: "memory copy", UPDATE: "random update in cache", ARITHMETIC: "multiply-add in cache"}
 
 
 class Case(NamedTuple):
@@ -40,7 +42,8 @@ class Case(NamedTuple):
     run: Callable[[], Any]
     amount: int
     unit: str
-    item_bytes: int  # bytes read or written for each of the amount; 0 where the limit is `UPDATE`
+    weight: int  # bytes read or written for each of the amount, or operations
+    limit: str = COPY
 
 
 @numba.njit(nogil=True)
@@ -49,15 +52,25 @@ def _update(places: npt.NDArray[np.uint32], values: npt.NDArray[np.float32], sum
         sums[places[i]] += np.float64(0.5) * np.float64(values[i])
 
 
+@numba.njit(nogil=True)
+def _multiply(factors: npt.NDArray[np.uint32], sums: npt.NDArray[np.uint32]) -> None:
+    for i in range(CACHED):
+        for k in range(len(sums)):
+            sums[k] += np.uint32(factors[k] * np.uint32(i))
+
+
 def limits() -> dict[str, float]:
-    """Measure this machine on one thread: GB/s of a copy (read and written) and of a sum, updates per second."""
+    """Measure this machine on one thread, each a second: bytes read and written by a copy, bytes read by a sum, random
+    updates of 512 kB, and 32-bit multiply-adds on 128 values, which registers and first-level cache hold.
+    """
     source, target = np.ones(LARGE), np.zeros(LARGE)
     places = np.random.default_rng(0).integers(CACHED, size=LARGE // 8).astype(np.uint32)
     values, sums = np.ones(len(places), np.float32), np.zeros(CACHED)
     return {
-        "copy_gb_s": 2 * source.nbytes / _seconds(lambda: np.copyto(target, source)) / 1e9,
-        "sum_gb_s": source.nbytes / _seconds(source.sum) / 1e9,
-        "updates_s": len(places) / _seconds(lambda: _update(places, values, sums)),
+        COPY: 2 * source.nbytes / _seconds(lambda: np.copyto(target, source)),
+        "sum_bytes": source.nbytes / _seconds(source.sum),
+        UPDATE: len(places) / _seconds(lambda: _update(places, values, sums)),
+        ARITHMETIC: CACHED * 128 / _seconds(lambda: _multiply(*np.ones((2, 128), np.uint32))),
     }
 
 
@@ -78,11 +91,11 @@ def kernels(setting: Setting) -> list[dict[str, Any]]:
     for name, case in cases(*paths).items():
         seconds = _seconds(case.run)
         rate = case.amount / seconds
-        limit = measured["copy_gb_s"] * 1e9 / case.item_bytes if case.item_bytes else measured["updates_s"]
+        share = rate * case.weight / measured[case.limit]
         row = {"tool": name, "threads": 1, "seconds": seconds, "amount": case.amount, "unit": case.unit, "per_s": rate}
-        row |= {"limit": COPY if case.item_bytes else UPDATE, "limit_share": rate / limit, "counts": True}
+        row |= {"limit": LIMITS[case.limit], "limit_share": share, "counts": True}
         rows.append(row | ({"instructions_each": counts[name]} if name in counts else {}))
-    facts = {"articles": setting.articles, **{name: float(f"{value:.4g}") for name, value in measured.items()}}
+    facts = {"articles": setting.articles, **{f"{name}_s": float(f"{rate:.4g}") for name, rate in measured.items()}}
     return [{"name": "kernels", "facts": facts, "rows": rows, "skipped": skipped}]
 
 
@@ -93,7 +106,7 @@ def instructions(setting: Setting) -> tuple[dict[str, float], str]:
     out = setting.folder / "callgrind"
     out.mkdir(exist_ok=True)
     inputs = setting.corpus(setting.small), setting.vectors(setting.small), setting.links(setting.pairs // 100)
-    command = [sys.executable, "-m", "benchmarks.kernels", *map(str, inputs), str(out)]
+    command = [sys.executable, "-m", "benchmarks.kernels", *map(str, inputs)]
     # Code is compiled before, for a processor that valgrind knows; one thread pool less to wait for.
     environment = os.environ | {"NUMBA_CPU_NAME": "x86-64-v3", "NUMBA_CPU_FEATURES": "", "OPENBLAS_NUM_THREADS": "1"}
     watched = ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={out}/out", *command]
@@ -101,26 +114,34 @@ def instructions(setting: Setting) -> tuple[dict[str, float], str]:
         done = subprocess.run(step, capture_output=True, env=environment, check=False)
         if done.returncode:
             return {}, f"exit status {done.returncode}: {done.stderr.decode(errors='replace').strip()[-200:]}"
-    return {name: _total(out / f"{i}.txt") for i, name in enumerate(cases(*inputs)) if (out / f"{i}.txt").exists()}, ""
+    found = {}
+    for i, (name, case) in enumerate(cases(*inputs).items()):
+        few, many = (_counted(out / f"out.{2 * i + dump}") for dump in (1, 2))
+        found[name] = (many - few) / (COUNTED[1] - COUNTED[0]) / case.amount  # what surrounds the kernel cancels out
+    return found, ""
 
 
-def _watch(corpus: str, vectors: str, links: str, out: str) -> None:
-    """Run each kernel once with and once without being counted; under valgrind, a dump each."""
-    control = ["callgrind_control", "-i"]
-    watched = "valgrind" in os.environ.get("LD_PRELOAD", "") or "vgpreload" in os.environ.get("LD_PRELOAD", "")
-    for i, case in enumerate(cases(Path(corpus), Path(vectors), Path(links)).values()):
+def _watch(corpus: str, vectors: str, links: str) -> None:
+    """Run each kernel as often as `COUNTED` says, with a dump for each under callgrind, and without it once."""
+    watched = "vgpreload" in os.environ.get("LD_PRELOAD", "")
+    for case in cases(Path(corpus), Path(vectors), Path(links)).values():
         case.run()
-        if watched:
-            pid = str(os.getpid())
-            subprocess.run([*control, "on", pid], check=True, capture_output=True)
-            case.run()
-            subprocess.run([*control, "off", pid], check=True, capture_output=True)
-            subprocess.run(["callgrind_control", f"--dump={i}", pid], check=True, capture_output=True)
-            Path(out, f"{i}.txt").write_text(str(case.amount), encoding="ascii")
+        for count in COUNTED if watched else ():
+            _control("--instr=on")
+            for _ in range(count):
+                case.run()
+            _control("--instr=off")
+            _control("--dump")
 
 
-def _total(path: Path) -> float:
-    return float(path.read_text(encoding="ascii"))
+def _control(order: str) -> None:
+    subprocess.run(["callgrind_control", order, str(os.getpid())], check=True, capture_output=True)
+
+
+def _counted(dump: Path) -> int:
+    """Return the instructions of a dump."""
+    lines = dump.read_text(encoding="utf-8").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("totals:"))
 
 
 def _text_cases(column: Any) -> dict[str, Case]:
@@ -154,7 +175,9 @@ def _pair_cases(column: Any) -> dict[str, Case]:
     left = np.arange(n - 1)
     slots = np.zeros(1 << max(int(4 * len(shingles)).bit_length(), 10), np.uint8)
     return {
-        "minhash": Case(lambda: minhash.minhash(shingles, offsets, *permutations), len(shingles) * 128, "slots", 4),
+        "minhash": Case(
+            lambda: minhash.minhash(shingles, offsets, *permutations), len(shingles) * 128, "slots", 1, ARITHMETIC
+        ),
         "band_keys": Case(lambda: list(lsh.band_keys(signed, 25, 5)), n * 125, "slots", 4),
         "count_slots": Case(lambda: lsh.count_slots(shingles, slots), len(shingles), "shingles", 8),
         "overlap": Case(
@@ -172,7 +195,7 @@ def _matrix_cases(vectors: Path, links: Path) -> dict[str, Case]:
     met = int((counts * counts).sum())
     found: dict[str, Case] = {}
     for floor in (0.5, 0.1):
-        found[f"all pairs ≥ {floor}"] = Case(lambda t=floor: project.all_pairs(rows, t, 1), met, "postings", 0)
+        found[f"all pairs ≥ {floor}"] = Case(lambda t=floor: project.all_pairs(rows, t, 1), met, "postings", 1, UPDATE)
     return found | {"average_linkage": Case(tree, pairs, "pairs", 24)}
 
 

@@ -17,7 +17,7 @@ from benchmarks.measuring import OURS
 GREY, OWN, OTHER = "#7d8590", "#d9480f", "#6e7f94"
 LINES = ["#2f81f7", "#2da44e", "#a371f7", "#bf8700", "#db61a2", "#1b9e9e", "#c45d3c", "#8b949e"]
 LEVELS = {"duplicate": "duplicates only", "story": "both levels"}
-NAMES = {"signatures": "signatures", "duplicates": "duplicates", "tfidf": "TF-IDF", "linkage": "linkage"}
+NAMES = {"signatures": "text → signatures", "duplicates": "text → duplicates", "tfidf": "text → TF-IDF vectors"}
 FLOORS = ("reading the column", "utf8_lower")  # no tools, but what any tool pays at least
 
 mpl.rcParams |= {
@@ -31,6 +31,8 @@ mpl.rcParams |= {
 def write(folder: Path, record: dict[str, Any]) -> None:
     """Write `ratios.svg`, `growth.svg` and `memory.svg`, as far as the record has figures for them."""
     sections = {section["name"]: section for section in record["sections"]}
+    last_linkage = max((name for name in sections if name.startswith("linkage")), key=_pairs, default="")
+    sections = {name: s for name, s in sections.items() if not name.startswith("linkage") or name == last_linkage}
     compared = {name: bars for name, section in sections.items() if (bars := best_ratios(section))}
     if compared:
         _save(_ratios(compared), folder / "ratios.svg")
@@ -92,7 +94,7 @@ def _growth(section: dict[str, Any]) -> Figure:
             )
         _logarithmic(axes, sizes)
         axes.set_title(LEVELS.get(level, level), color=GREY)
-        axes.legend(fontsize=8)
+        axes.legend(fontsize=8, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.14))
     panels[0][0].set_ylabel("seconds")
     return figure
 
@@ -127,7 +129,12 @@ def _logarithmic(axes: Axes, sizes: list[int]) -> None:
 
 def _task(name: str) -> str:
     kind, _, rest = name.partition(" ")
-    return f"all pairs, cosine ≥ {rest}" if kind == "cosine" else f"{NAMES.get(kind, kind)} {rest}".rstrip()
+    named = {"cosine": f"all pairs, cosine ≥ {rest}", "linkage": f"average linkage, {rest} pairs"}
+    return named.get(kind, NAMES.get(kind, kind))
+
+
+def _pairs(name: str) -> int:
+    return int(name.partition(" ")[2].replace(",", ""))
 
 
 def _save(figure: Figure, path: Path) -> None:
