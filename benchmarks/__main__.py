@@ -54,6 +54,8 @@ def main(arguments: list[str] | None = None) -> int:
             setting.articles = _articles(options, name)
             sections += BENCHMARKS[name](setting)
     record = {"machine": measuring.machine(), "sections": sections}
+    for section in sections:
+        section["facts"]["measured"] = record["machine"]["date"][:10]
     print(report.markdown(record))
     if options.out:
         report.save(options.out, record)
@@ -72,7 +74,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         help="size of the corpus; default: one for each benchmark; job takes a --corpus as it is",
     )
     parser.add_argument("--sizes", type=_numbers, help="sizes of growth and memory, such as 10000,100000,1000000")
-    parser.add_argument("--floors", type=_floats, default=(0.5, 0.3, 0.1), help="least cosines of all pairs")
+    parser.add_argument(
+        "--floors", type=_floats, help="least cosines of all pairs; default: .5,.3,.1 and that of stories"
+    )
     parser.add_argument("--pairs", type=int, help="of linkage, 11,000 documents for each million; default: a million")
     parser.add_argument("--jaccard", type=float, default=0.7, help="from where two texts are duplicates")
     parser.add_argument("--dates-over", type=float, default=365, metavar="DAYS", help="span of the dates")
@@ -98,10 +102,10 @@ def _articles(options: argparse.Namespace, name: str) -> int:
 
 
 def _setting(options: argparse.Namespace, folder: Path) -> Setting:
-    given = {name: getattr(options, name) for name in ("sizes", "pairs", "runs", "threads")}
+    given = {name: getattr(options, name) for name in ("sizes", "pairs", "runs", "threads", "floors")}
     values = {**(SMOKE if options.smoke else {}), **{name: value for name, value in given.items() if value is not None}}
     return Setting(
-        **{"floors": options.floors, **values, "folder": folder, "source": options.corpus, "seed": options.seed},
+        **{**values, "folder": folder, "source": options.corpus, "seed": options.seed},
         days=None if options.undated else options.dates_over,
         jaccard=options.jaccard,
         instructions=options.instructions,

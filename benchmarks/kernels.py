@@ -31,6 +31,8 @@ from dedup.kernels import folding, hashing, jaccard, lsh, minhash, tfidf
 LARGE = 1 << 25  # doubles: 268 MB
 CACHED = 1 << 16  # doubles: 512 kB
 REPEATS = 5
+WATCHED = 60  # articles, for callgrind takes fifty times as long
+PATIENCE = 900  # seconds
 COUNTED = (1, 3)  # runs of a kernel, whose difference in instructions is told
 COPY, UPDATE, ARITHMETIC = "copy_bytes", "updates", "multiply_adds"
 LIMITS = {COPY: "memory copy", UPDATE: "random update in cache", ARITHMETIC: "multiply-add in cache"}
@@ -100,38 +102,42 @@ def kernels(setting: Setting) -> list[dict[str, Any]]:
 
 
 def instructions(setting: Setting) -> tuple[dict[str, float], str]:
-    """Count the instructions of each kernel for one of what it touches, at the small size; or say why not."""
+    """Count the instructions of each kernel for one of what it touches, on few articles; or say why not."""
     if missing := [tool for tool in ("valgrind", "callgrind_control") if not shutil.which(tool)]:
         return {}, f"not installed: {', '.join(missing)}"
     out = setting.folder / "callgrind"
     out.mkdir(exist_ok=True)
-    inputs = setting.corpus(setting.small), setting.vectors(setting.small), setting.links(setting.pairs // 100)
-    command = [sys.executable, "-m", "benchmarks.kernels", *map(str, inputs)]
+    paths = setting.corpus(WATCHED), setting.vectors(WATCHED), setting.links(20 * WATCHED)
+    command = [sys.executable, "-m", "benchmarks.kernels", *map(str, paths)]
     # Code is compiled before, for a processor that valgrind knows; one thread pool less to wait for.
     environment = os.environ | {"NUMBA_CPU_NAME": "x86-64-v3", "NUMBA_CPU_FEATURES": "", "OPENBLAS_NUM_THREADS": "1"}
     watched = ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={out}/out", *command]
     for step in (command, watched):
-        done = subprocess.run(step, capture_output=True, env=environment, check=False)
+        try:
+            done = subprocess.run(step, capture_output=True, env=environment, check=False, timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            return {}, f"not done after {PATIENCE} s"
         if done.returncode:
             return {}, f"exit status {done.returncode}: {done.stderr.decode(errors='replace').strip()[-200:]}"
     found = {}
-    for i, (name, case) in enumerate(cases(*inputs).items()):
-        few, many = (_counted(out / f"out.{2 * i + dump}") for dump in (1, 2))
+    for i, (name, case) in enumerate(cases(*paths).items()):
+        few, many = (_counted(out / f"out.{3 * i + dump}") for dump in (2, 3))
         found[name] = (many - few) / (COUNTED[1] - COUNTED[0]) / case.amount  # what surrounds the kernel cancels out
     return found, ""
 
 
 def _watch(corpus: str, vectors: str, links: str) -> None:
     """Run each kernel as often as `COUNTED` says, with a dump for each under callgrind, and without it once."""
-    watched = "vgpreload" in os.environ.get("LD_PRELOAD", "")
-    for case in cases(Path(corpus), Path(vectors), Path(links)).values():
+    found = cases(Path(corpus), Path(vectors), Path(links))
+    for case in found.values():
         case.run()
-        for count in COUNTED if watched else ():
-            _control("--instr=on")
-            for _ in range(count):
-                case.run()
-            _control("--instr=off")
-            _control("--dump")
+    if "vgpreload" in os.environ.get("LD_PRELOAD", ""):
+        _control("--instr=on")
+        for case in found.values():
+            for count in (0, *COUNTED):
+                for _ in range(count):
+                    case.run()
+                _control("--dump")
 
 
 def _control(order: str) -> None:

@@ -15,6 +15,7 @@ from scipy import sparse
 from benchmarks import corpus, inputs, project
 from benchmarks.measuring import OURS
 from dedup import text
+from dedup.params import StoryParams
 
 _MARKS = r"[\p{M}_\d]+"  # what scikit-learn's pattern and the project's tokens see differently
 
@@ -32,7 +33,7 @@ class Setting:
     seed: int = 0
     days: float | None = 365
     jaccard: float = 0.7
-    floors: tuple[float, ...] = (0.5, 0.3, 0.1)
+    floors: tuple[float, ...] = (0.5, 0.3, 0.1, StoryParams().pair_floor)
     sizes: tuple[int, ...] = (10_000, 20_000, 40_000)
     pairs: int = 1_000_000
     levels: tuple[str, ...] = ("duplicate", "story")
@@ -73,7 +74,7 @@ class Setting:
         return path
 
     def links(self, pairs: int) -> Path:
-        """Return weighted pairs, about 180 a document, most of them within communities of 50; no two weights alike."""
+        """Return weighted pairs, about 180 a document, a quarter within communities of 50; no two weights are equal."""
         path = self.folder / f"links-{pairs}.npz"
         if not path.exists():
             random = np.random.default_rng(self.seed)
@@ -85,8 +86,10 @@ class Setting:
             both = random.permutation(both[both // n != both % n])[:pairs]
             left, right = both // n, both % n
             same = left // 50 == right // 50
-            weight = np.where(same, 0.3 + 0.7 * random.random(len(both)), 0.02 + 0.2 * random.random(len(both)))
-            np.savez(path, n=n, left=right, right=left, weight=np.rint(weight * 2**30) / 2**30)
+            weight = np.where(same, 0.3 + 0.69 * random.random(len(both)), 0.02 + 0.2 * random.random(len(both)))
+            units = np.rint(weight * 2**30).astype(np.int64)  # as whole units, each its rank more: no two are equal
+            units[np.argsort(units, kind="stable")] += np.arange(len(units))
+            np.savez(path, n=n, left=right, right=left, weight=units / 2**30)
         return path
 
     def section(

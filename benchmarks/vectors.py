@@ -12,6 +12,7 @@ from benchmarks import peers_vectors, truth
 from benchmarks.from_text import judged
 from benchmarks.measuring import OURS, Timing, Tool, installed, interleaved
 from benchmarks.setting import Setting
+from benchmarks.whole import slope
 
 SINGLE = (1,)
 COSINES = [
@@ -26,7 +27,6 @@ LINKAGE = [
     Tool("scipy, dense", "benchmarks.peers_vectors:scipy_linkage", threads=SINGLE),
 ]
 DENSE = 12_000  # documents up to which a dense matrix of distances fits (576 MB)
-SLOW = 1_000_000  # pairs up to which plain Python is waited for
 FLOOR = 0.05  # average down to which trees are built and compared
 
 
@@ -76,6 +76,7 @@ def linkage(setting: Setting) -> list[dict[str, Any]]:
 
         rows, failed = judged(timings, judge)
         sections.append(setting.section(f"linkage {pairs:,}", rows, failed, pairs=pairs, documents=n))
+    sections[-1]["facts"]["slopes"] = _slopes(sections)
     return sections
 
 
@@ -89,9 +90,11 @@ def check_trees(found: dict[str, Any], wanted: dict[str, Any], n: int) -> None:
     heights = np.sort(found["heights"])[::-1]
     target = np.sort(wanted["heights"])[::-1]
     truth.check_close(heights, target, 1e-6, "heights")
-    for share in (0.25, 0.5, 0.9):
-        at = int(share * (len(target) - 1))
-        cut = (target[at] + target[at + 1]) / 2 if at + 1 < len(target) else FLOOR
+    gaps = -np.diff(target)
+    for share in (0.25, 0.5, 0.75):
+        near = slice(int(share * len(target)), int(share * len(target)) + 20)
+        at = near.start + int(np.argmax(gaps[near]))  # a wide gap, in which no rounding can fall
+        cut = (target[at] + target[at + 1]) / 2
         labels = [labels_at(tree, n, cut) for tree in (found, wanted)]
         truth.check_labels(labels[0], labels[1], f"clusters at {cut:.3f}")
 
@@ -102,6 +105,16 @@ def labels_at(tree: dict[str, Any], n: int, cut: float) -> npt.NDArray[np.int64]
     nodes, children = n + len(tree["heights"]), tree["children"][kept]
     left, right = children.reshape(-1), np.repeat(n + kept, 2)
     return truth.components(nodes, left, right)[:n]
+
+
+def _slopes(sections: list[dict[str, Any]]) -> str:
+    """Tell how each tool's time grows with the pairs: the slope of log seconds against log pairs."""
+    told = []
+    for tool in dict.fromkeys(row["tool"] for row in sections[0]["rows"]):
+        found = [(s["facts"]["pairs"], row["seconds"]) for s in sections for row in s["rows"] if row["tool"] == tool]
+        if len(found) > 1:
+            told.append(f"{tool} {slope(*map(list, zip(*found, strict=True))):.2f}")
+    return ", ".join(told)
 
 
 def _documents(source: Any) -> int:

@@ -114,27 +114,17 @@ def startup(setting: Setting) -> list[dict[str, Any]]:
     """Time `--help`, ten articles with warm kernels, and ten articles where no kernel was ever compiled."""
     ten = setting.folder / "ten.parquet"
     pq.write_table(pq.read_table(setting.corpus(max(setting.small, 10), spaced=False)).slice(0, 10), ten)
-    cluster = [
-        sys.executable,
-        "-m",
-        "dedup",
-        "cluster",
-        str(ten),
-        "--progress",
-        "never",
-        "--if-exists",
-        "overwrite",
-        "-o",
-    ]
-    spawned([*cluster, str(setting.folder / "ten")])
     out = str(setting.folder / "ten")
+    cluster = [sys.executable, "-m", "dedup", "cluster", str(ten), "-o", out, "--progress", "never"]
+    cluster += ["--if-exists", "overwrite"]
+    spawned(cluster)
     cases = {
         "--help": lambda _: spawned([sys.executable, "-m", "dedup", "--help"]),
-        "ten articles, warm": lambda _: spawned([*cluster, out]),
+        "ten articles, warm": lambda _: spawned(cluster),
     }
     if setting.cold:
         caches = [str(setting.folder / f"cache-{i}") for i in range(setting.runs)]
-        cases["ten articles, empty kernel cache"] = lambda i: spawned([*cluster, out], NUMBA_CACHE_DIR=caches[i])
+        cases["ten articles, empty kernel cache"] = lambda i: spawned(cluster, NUMBA_CACHE_DIR=caches[i])
     took: dict[str, list[Any]] = {name: [] for name in cases}
     for i in range(setting.runs):
         for name, case in cases.items():
