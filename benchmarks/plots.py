@@ -11,6 +11,7 @@ mpl.use("svg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from benchmarks.measuring import OURS
 
@@ -53,22 +54,28 @@ def best_ratios(section: dict[str, Any]) -> dict[str, float]:
 
 
 def _ratios(compared: dict[str, dict[str, float]]) -> Figure:
-    """Draw a group of bars for each task: the project is 1."""
-    bars = [(name, tool, ratio) for name, found in compared.items() for tool, ratio in {OURS: 1.0, **found}.items()]
-    figure, axes = plt.subplots(figsize=(7.5, 0.9 + 0.24 * len(bars) + 0.2 * len(compared)))
-    place, ticks = 0.0, []
-    for i, (name, tool, ratio) in enumerate(bars):
-        if tool == OURS:
-            place += 0.9 if i else 0.0
-            axes.text(0.0, place - 0.75, _task(name), fontweight="bold", transform=axes.get_yaxis_transform())
-        axes.barh(place, ratio, left=0, height=0.75, color=OWN if tool == OURS else OTHER)
-        axes.text(ratio * 1.06, place, f"{ratio:.1f} ×" if ratio < 20 else f"{ratio:.0f} ×", va="center", fontsize=9)
-        ticks.append((place, tool))
-        place += 1.0
+    """Draw a group of bars for each task, from the project's time, which is 1: to the right what takes longer."""
+    count = sum(len(found) for found in compared.values())
+    figure, axes = plt.subplots(figsize=(7.5, 0.8 + 0.25 * count + 0.45 * len(compared)))
     axes.set_xscale("log")
-    axes.set_xlim(min(0.3, *(ratio * 0.7 for *_, ratio in bars)), max(ratio for *_, ratio in bars) * 2)
-    axes.set_ylim(place - 0.3, -1.3)
-    axes.set_yticks([at for at, _ in ticks], [tool for _, tool in ticks])
+    place, ticks = 0.0, []
+    for name, found in compared.items():
+        place += 1.8
+        ticks.append((place - 0.95, _task(name)))
+        for tool, ratio in found.items():
+            axes.barh(place, ratio - 1, left=1, height=0.75, color=OTHER)
+            shown = f"{ratio:.1f} ×" if ratio < 20 else f"{ratio:.0f} ×"
+            axes.text(max(ratio, 1) * 1.06, place, shown, va="center", fontsize=9)
+            ticks.append((place, tool))
+            place += 1.0
+    axes.axvline(1, ymax=0.98, color=OWN, linewidth=2.5)
+    axes.text(1, 0.0, OURS, color=OWN, fontweight="bold", ha="center")
+    every = [ratio for found in compared.values() for ratio in found.values()]
+    axes.set_xlim(min(0.7, *(ratio * 0.8 for ratio in every)), max(every) * 2)
+    axes.set_ylim(place - 0.3, -0.4)
+    axes.set_yticks([at for at, _ in ticks], [told for _, told in ticks])
+    for label in axes.get_yticklabels():
+        label.set_fontweight("bold" if label.get_text() in map(_task, compared) else "normal")
     axes.tick_params(axis="y", length=0)
     axes.xaxis.set_major_formatter("{x:g} ×")
     axes.set_xlabel("time, dedup = 1, on as many threads as each tool can use")
@@ -111,7 +118,8 @@ def _memory(section: dict[str, Any]) -> Figure:
             foretold = [row["foretold_mb"] for row in rows]
             axes.plot(sizes, foretold, "--", color=color, label=f"{name}, foretold")
         _logarithmic(axes, sizes)
-    axes.yaxis.set_major_formatter("{x:g}")
+    peaks = [row["peak_mb"] for row in section["rows"]]
+    axes.set_ylim(min(peaks) / 1.5, max(peaks) * 1.5)
     axes.set_ylabel("peak memory, MB")
     axes.legend()
     return figure
@@ -121,6 +129,8 @@ def _logarithmic(axes: Axes, sizes: list[int]) -> None:
     """Put both axes in powers of ten, and the sizes that were run below."""
     axes.set_xscale("log")
     axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:g}")
     axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
     axes.minorticks_off()
     axes.grid(True)
