@@ -228,7 +228,15 @@ def test_a_later_record_replaces_its_own_sections_only(tmp_path):
 def test_plots_show_what_the_record_has(tmp_path, setting):
     pytest.importorskip("matplotlib", reason="plots need matplotlib")
     stages = {"read": 1.0, "verify": 0.0}
-    row = {"tool": "dedup", "level": "story", "seconds": 2.0, "peak_mb": 300.0, "foretold_mb": 280.0, "stages": stages}
+    row = {
+        "tool": "dedup",
+        "level": "story",
+        "threads": 2,
+        "seconds": 2.0,
+        "peak_mb": 300.0,
+        "foretold_mb": 280.0,
+        "stages": stages,
+    }
     rows = [row | {"articles": n} for n in (1000, 10_000)]
     seconds = {"dedup": 1.0, "peer": 3.0}
     compared = [{"tool": name, "threads": 1, "seconds": s, "counts": True} for name, s in seconds.items()]
