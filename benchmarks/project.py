@@ -1,0 +1,220 @@
+"""The project as a tool among others: each function sets up one task and returns what is run on the clock.
+
+Inputs are Parquet files with the columns of `corpus.SCHEMA`, or `.npz` files of vectors and links.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from scipy import sparse
+
+from benchmarks import inputs, truth
+from dedup import duplicates, groups, reading, text
+from dedup.engines.local import LocalEngine
+from dedup.kernels import cosine, hashing, linkage, minhash, tfidf
+from dedup.params import DuplicateParams, ReadingParams, StoryParams
+from dedup.weighing import Vectors
+
+SLOTS = 128
+ROWS = 512  # documents a thread takes at a time
+PLACES = 256  # rows of vectors likewise
+EVERYTHING = 1 << 62
+
+Run = Callable[[], Any]
+
+
+def read_column(source: Path, threads: int) -> Run:
+    """Read the text column and nothing else: the floor of all that starts from text."""
+    return lambda: len(pq.read_table(source, columns=["text"], use_threads=threads > 1))
+
+
+def lower(source: Path, threads: int) -> Run:
+    """Make lower case of the text column with Arrow: the least that can be done to a text."""
+    texts = inputs.column(source)
+    return lambda: len(pc.utf8_lower(texts))
+
+
+def signatures(source: Path, threads: int) -> Run:
+    """Text → signatures of 128 slots, uint32[n, 128]."""
+    texts = inputs.column(source)
+    permutations = duplicates.permutations(SLOTS)
+    settings = DuplicateParams()
+
+    def part(start: int) -> npt.NDArray[np.uint32]:
+        tokens = text.tokenise(text.comparable(texts.slice(start, ROWS)))
+        shingles = hashing.shingle(*tokens[:3], settings.shingle_words, settings.shingle_chars)
+        signed: npt.NDArray[np.uint32] = minhash.minhash(*shingles, *permutations)
+        return signed
+
+    return lambda: np.concatenate(_threaded(threads, part, range(0, len(texts), ROWS)))
+
+
+def copies(source: Path, threads: int, threshold: float) -> Run:
+    """Text → pairs and clusters of copies by all rules of pass 1; for comparison also the pairs alike in wording."""
+    batches = list(reading.open_paths([source], ReadingParams()).batches())
+    params = DuplicateParams(jaccard=threshold)
+
+    def sketch(batch: pa.RecordBatch) -> pa.RecordBatch:
+        return duplicates.sketch(batch, text.prepare(batch), params)
+
+    def run() -> dict[str, Any]:
+        with LocalEngine(threads) as engine:
+            sketches = pa.Table.from_batches(list(engine.map(sketch, batches)))
+        order = pc.sort_indices(sketches, [("content_key", "ascending"), ("row", "ascending")])
+        sketches = sketches.take(order)
+        first, unit = np.unique(duplicates.units(sketches, params), return_inverse=True)
+        units = sketches.take(pa.array(first))
+        verified = duplicates.verify(units, *duplicates.candidates(units, params), params)
+        label, _ = groups.group(units, verified, params)
+        row = sketches["row"].to_numpy()
+        return {"verified": verified, "unit": _at(row, unit), "labels": _at(row, label[unit]), "threshold": threshold}
+
+    return run
+
+
+def pairs_alike(found: dict[str, Any]) -> npt.NDArray[np.int64]:
+    """Return the packed pairs of documents that `copies` measured as alike, before figures and titles had a say."""
+    verified = found["verified"].filter(pc.greater_equal(found["verified"]["jaccard"], found["threshold"]))
+    left, right = verified["left"].to_numpy(), verified["right"].to_numpy()
+    unit = found["unit"]
+    count = int(unit.max(initial=0)) + 1
+    alike = sparse.coo_array((np.ones(len(left), np.int32), (left, right)), (count, count)).tocsr()
+    member = sparse.coo_array((np.ones(len(unit), np.int32), (unit, np.arange(len(unit)))), (count, len(unit))).tocsr()
+    linked = alike + alike.T + sparse.eye_array(count, dtype=np.int32, format="csr")
+    return truth.packed(*(member.T @ linked @ member).nonzero())
+
+
+def load_vectors(source: Path) -> Vectors:
+    """Load vectors that `save_vectors` wrote."""
+    with np.load(source) as arrays:
+        return Vectors(*(arrays[name] for name in Vectors._fields))
+
+
+def save_vectors(path: Path, matrix: sparse.csr_array) -> Path:
+    """Write unit rows in the types of the project, columns ascending."""
+    matrix.sort_indices()
+    indptr, indices = matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32)
+    terms = np.arange(matrix.shape[1], dtype=np.uint64)
+    np.savez(path, indptr=indptr, indices=indices, data=matrix.data.astype(np.float32), terms=terms)
+    return path
+
+
+def cosines(source: Path, threads: int, floor: float) -> Run:
+    """Unit vectors → all pairs with a cosine of at least the floor."""
+    rows = load_vectors(source)
+    return lambda: all_pairs(rows, floor, threads)
+
+
+def all_pairs(vectors: Vectors, floor: float, jobs: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return all pairs with a cosine of at least the floor, right < left: pass 2 without tolls and dates.
+
+    Returns
+    -------
+    left, right : int64[p]
+    """
+    indptr, indices, data = vectors.indptr, vectors.indices.view(np.uint32), vectors.data
+    n = len(indptr) - 1
+    order = np.arange(n)
+    postings = cosine.transpose(indptr, indices, data, len(vectors.terms), order)
+    none, nothing = np.zeros(n), np.empty(0, np.int64)
+    reach = 0, np.zeros(n, np.int64), np.full(n, n)
+
+    def part(first: int) -> Any:
+        return cosine.similar_pairs(
+            first, min(first + PLACES, n), first, order, indptr, indices, data, *postings, *reach, EVERYTHING,
+            nothing, np.zeros(n + 1, np.int64), none, none, none, 1, 1, floor, 1.0, 1.0,
+        )[3:5]  # fmt: skip
+
+    left, right = zip(*_threaded(jobs, part, range(0, n, PLACES)), strict=True)
+    return np.concatenate(left), np.concatenate(right)
+
+
+def tfidf_vectors(source: Path, threads: int) -> Run:
+    """Text → unit rows by term count and ln((1 + n) / (1 + df)) + 1, the weights of scikit-learn's defaults."""
+    texts = inputs.column(source)
+    stops = np.empty(0, np.uint64)
+
+    def part(start: int) -> Any:
+        tokens = text.tokenise(text.comparable(texts.slice(start, ROWS)))[:3]
+        n = len(tokens[2]) - 1
+        return tfidf.count_terms(*tokens, *_no_tokens(n), 0, stops, stops, np.zeros(n, np.uint64))
+
+    def run() -> Vectors:
+        terms, counts, offsets = zip(*_threaded(threads, part, range(0, len(texts), ROWS)), strict=True)
+        terms, counts = np.concatenate(terms), np.concatenate(counts)
+        sizes = np.concatenate([np.diff(part) for part in offsets])
+        known = np.sort(terms)
+        known = known[np.diff(known, prepend=~known[:1]) != 0]
+        columns = tfidf.lookup(known, terms)
+        idf = np.log((1 + len(sizes)) / (1 + np.bincount(columns, minlength=len(known)))) + 1
+        bounds = np.concatenate(([0], np.cumsum(sizes)))
+        # The kernel weighs by the root of a count, so that squares give the plain count.
+        return Vectors(bounds, columns, tfidf.unit_rows(columns, counts * counts, bounds, idf), known)
+
+    return run
+
+
+def as_matrix(found: Vectors, vocabulary: dict[str, int]) -> sparse.csr_array:
+    """Return vectors of the project with the columns of another vocabulary, to compare the two."""
+    words = pa.array(list(vocabulary), pa.large_string())
+    hashes = {word: key for key, word in text.spellings(words).items()}
+    missing = sorted(set(vocabulary) - set(hashes))
+    if missing or len(hashes) != len(found.terms):
+        raise truth.UnequalError(f"terms: got {len(found.terms):,}, wanted {len(vocabulary):,}, such as {missing[:3]}")
+    place = np.empty(len(found.terms), np.int64)
+    keys = np.array([hashes[word] for word in vocabulary], np.uint64)
+    place[tfidf.lookup(found.terms, keys)] = np.fromiter(vocabulary.values(), np.int64)
+    return sparse.csr_array((found.data, place[found.indices], found.indptr), (len(found.indptr) - 1, len(place)))
+
+
+def average_linkage(source: Path, threads: int, floor: float) -> Run:
+    """Weighted pairs → the tree of average linkage down to a floor, and its cut."""
+    with np.load(source) as arrays:
+        n, left, right = int(arrays["n"]), arrays["left"], arrays["right"]
+        weight = np.rint(arrays["weight"] / linkage.UNIT).astype(np.int64)
+    cut = StoryParams()
+
+    def run() -> dict[str, Any]:
+        children, heights = linkage.average_linkage(n, left, right, weight, floor)
+        linkage.tree_cut(n, children, heights, cut.granularity, cut.cut_power, cut.pair_height, cut.pair_fade)
+        return {"children": children, "heights": heights}
+
+    return run
+
+
+def memory_model(articles: int, characters: int, level: str) -> float | None:
+    """Return the peak in MB that the project foretells of a whole job, None while it foretells nothing.
+
+    Parameters
+    ----------
+    articles, characters : size of the corpus
+    level : "duplicate" or "story"
+    """
+    return None
+
+
+def _no_tokens(n: int) -> tuple[Any, Any, Any]:
+    """Return the tokens of n empty titles."""
+    return np.empty(0, np.uint64), np.empty(0, np.uint8), np.zeros(n + 1, np.int64)
+
+
+def _threaded(threads: int, part: Callable[[int], Any], starts: range) -> list[Any]:
+    """Run parts on some threads and return what they gave, in order."""
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(part, starts))
+
+
+def _at(row: npt.NDArray[np.int64], values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return values in order of the rows of the input."""
+    out = np.empty(len(row), np.int64)
+    out[row] = values
+    return out
