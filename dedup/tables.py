@@ -7,6 +7,7 @@ the order of their position.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,13 @@ import pyarrow.compute as pc
 
 from dedup import schema
 from dedup.kernels.cosine import best_scores
+from dedup.spill import IN_MEMORY, Rows, Shuffle, Spill
 
 _Int = npt.NDArray[np.int64]
 _Float = npt.NDArray[np.float64]
 
+_ROWS_AT_ONCE = 50_000  # of the documents table
+_ALREADY = {*schema.RUN_DOCUMENTS.names, "content_key"}
 NEAREST_REFUSED = 3  # story pairs kept as evidence for each document, of those that did not hold
 
 
@@ -31,6 +35,11 @@ class Grouping:
     chosen: _Int  # [k] position of the chosen document
     reason: npt.NDArray[Any]  # [k] the rule that chose it
     id: npt.NDArray[Any]  # [k]
+
+    @cached_property
+    def size(self) -> _Int:
+        """Documents of each cluster, int64[k]."""
+        return np.bincount(self.label)
 
 
 def cluster_ids(prefix: str, label: _Int, content_key: npt.NDArray[np.uint64], published: pa.Array) -> npt.NDArray[Any]:
@@ -65,6 +74,7 @@ def documents_table(
     stories: Grouping,
     similar: dict[str, _Float],
     relation: npt.NDArray[Any],
+    spill: Spill = IN_MEMORY,
 ) -> pa.Table:
     """Build the documents table, sorted by story (largest first), group (largest first) and rank.
 
@@ -79,38 +89,74 @@ def documents_table(
     schema.RUN_DOCUMENTS and kept columns
     """
     n = len(documents)
+    place = np.empty(n, np.int64)
+    place[_order(groups, stories)] = np.arange(n)
+    key = place.astype(np.uint64) << np.uint64(64 - n.bit_length())
+    ordered = Shuffle(spill)
+    start = 0
+    for batch in documents.to_batches(max_chunksize=_ROWS_AT_ONCE):
+        end = start + len(batch)
+        whole = pa.Table.from_batches([batch]).append_column("position", pa.array(np.arange(start, end)))
+        ordered.add([whole], key[start:end])
+        start = end
     ids = documents["doc_id"].combine_chunks()
-    story_size, group_size = _sizes(stories.label), _sizes(groups.label)
-    canonical, representative = stories.chosen[stories.label], groups.chosen[groups.label]
-    position = np.arange(n)
-    made = {
-        "story_id": pa.array(stories.id[stories.label], pa.string()),
-        "duplicate_id": pa.array(groups.id[groups.label], pa.string()),
+    further = [pa.field(f.name, f.type) for f in documents.schema if f.name not in _ALREADY]
+    fields = pa.schema([*schema.RUN_DOCUMENTS, *further])
+    table = Rows(spill, fields)
+    for (part,) in ordered.parts():
+        part = part.take(pa.array(np.argsort(place[part["position"].to_numpy()])))  # noqa: PLW2901 - one at a time
+        for rows in range(0, len(part), _ROWS_AT_ONCE):
+            some = part.slice(rows, _ROWS_AT_ONCE)
+            position = some["position"].to_numpy()
+            made = _made(position, ids, groups, stories, {name: v[position] for name, v in similar.items()}, relation)
+            columns = [made[name] if name in made else some[name] for name in fields.names]
+            table.append(pa.Table.from_arrays(columns, schema=fields))
+        spill.release()
+    return table.table()
+
+
+def _made(
+    position: _Int,
+    ids: pa.Array,
+    groups: Grouping,
+    stories: Grouping,
+    similar: dict[str, _Float],
+    relation: npt.NDArray[Any],
+) -> dict[str, pa.Array]:
+    """Return the columns of some rows that tell what was found."""
+    group, story = groups.label[position], stories.label[position]
+    canonical, representative = stories.chosen[story], groups.chosen[group]
+    return {
+        "story_id": pa.array(stories.id[story], pa.string()),
+        "duplicate_id": pa.array(groups.id[group], pa.string()),
         "is_canonical": pa.array(canonical == position),
         "is_representative": pa.array(representative == position),
         "canonical_doc_id": ids.take(pa.array(canonical)),
         "representative_doc_id": ids.take(pa.array(representative)),
-        "relation": pa.array(relation, pa.string()),
-        "story_size": pa.array(story_size.astype(np.int32)),
-        "duplicate_size": pa.array(group_size.astype(np.int32)),
-        "canonical_reason": pa.array(stories.reason[stories.label], pa.string()),
+        "relation": pa.array(relation[position], pa.string()),
+        "story_size": pa.array(stories.size[story].astype(np.int32)),
+        "duplicate_size": pa.array(groups.size[group].astype(np.int32)),
+        "canonical_reason": pa.array(stories.reason[story], pa.string()),
+        **{name: _double(values) for name, values in similar.items()},
     }
-    made |= {name: _double(values) for name, values in similar.items()}
-    names = [*schema.RUN_DOCUMENTS.names, *(name for name in documents.column_names if name != "content_key")]
-    table = pa.table({name: made[name] if name in made else documents[name] for name in dict.fromkeys(names)})
+
+
+def _order(groups: Grouping, stories: Grouping) -> _Int:
+    """Order the documents by story (largest first), group (largest first) and rank, int64[n]."""
+    position = np.arange(len(groups.label))
+    canonical, representative = stories.chosen[stories.label], groups.chosen[groups.label]
     story_rank, group_rank = _rank(stories.id), _rank(groups.id)
-    order = np.lexsort(
+    return np.lexsort(
         (
             position,
             representative != position,
             group_rank[groups.label],
-            -group_size,
+            -groups.size[groups.label],
             groups.label != groups.label[canonical],
             story_rank[stories.label],
-            -story_size,
+            -stories.size[stories.label],
         )
     )
-    return table.take(pa.array(order))
 
 
 def groups_table(
@@ -261,10 +307,6 @@ def evidence(
             "reason": pa.array(np.broadcast_to(reason, n), pa.string()),
         }
     )
-
-
-def _sizes(label: _Int) -> _Int:
-    return np.bincount(label)[label]
 
 
 def _double(values: _Float) -> pa.Array:

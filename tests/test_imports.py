@@ -25,7 +25,9 @@ LAYERS = (
         "text",
         "boilerplate",
         "languages",
+        "candidates",
         "duplicates",
+        "recurring",
         "groups",
         "stories",
         "timing",
@@ -38,7 +40,9 @@ LAYERS = (
         "gold",
         "report",
     },
+    {"rarity"},
     {"kernels", "commit", "lookup", "data"},
+    {"spill"},
     {"schema", "params"},
     {"errors", "__init__"},  # __init__ holds the version; what it gives out is loaded on first use
 )
@@ -46,6 +50,7 @@ LEVEL = {name: len(LAYERS) - place for place, names in enumerate(LAYERS) for nam
 # Stages do not know each other, but tokens, comparable text and languages are notions of both passes, and groups.py is
 # the last part of pass 1, in a file of its own.
 ALLOWED = {
+    ("boilerplate", "recurring"),
     ("boilerplate", "text"),
     ("duplicates", "text"),
     ("languages", "text"),
