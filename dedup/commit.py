@@ -24,9 +24,9 @@ from dedup import spill
 from dedup.errors import DedupError, OutputExistsError, ResourceError
 from dedup.schema import TIMESTAMP
 
-ROWS_PER_GROUP = 100_000  # 100 MB of documents: what a writer and a reader hold
+ROWS_PER_GROUP = 1_000_000
 ROWS_PER_GROUP_WITH_TEXT = 20_000  # a reader holds one row group: at 5 kB a text, 100 MB
-BYTES_PER_GROUP = 1 << 29  # of strings; an Arrow string column holds less than 2 GiB
+BYTES_PER_GROUP = 1 << 26  # of strings, likewise: about 100,000 documents
 
 _PLAIN_TYPES = {pa.string(), pa.int32(), pa.int64(), pa.bool_(), pa.float64(), TIMESTAMP}
 _AT_FDCWD = -100

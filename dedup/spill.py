@@ -136,7 +136,6 @@ class Columns:
         """Return all rows; nothing may be added afterwards."""
         filled = [part for part in self._rest if len(part)]
         rest = filled[0] if len(filled) == 1 else pa.concat_tables(self._rest)
-        n = len(rest)
         columns = []
         for field in self._fields:
             if field.name not in self._files:
@@ -149,7 +148,6 @@ class Columns:
             else:
                 offsets = np.concatenate(([0], np.cumsum(np.concatenate(self._lengths[field.name]))))
                 columns.append(pa.LargeListArray.from_arrays(pa.array(offsets), values))
-        assert all(len(column) == n for column in columns)
         return pa.Table.from_arrays(columns, schema=self._fields)
 
 
