@@ -7,7 +7,7 @@ terms, so that neither pass hears of it; every Jaccard, containment and cosine r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np

@@ -108,7 +108,10 @@ def similarities(
     """
     by_group, by_story = chosen
     representative = by_group.chosen[by_group.label]
-    jaccard, containment = duplicates.overlap(corpus.sketches, copies.unit, copies.unit[representative], corpus.spill)
+    left, right = copies.unit, copies.unit[representative]
+    other = left != right  # of the rest `exact` knows
+    jaccard, containment = np.ones((2, len(left)))
+    jaccard[other], containment[other] = duplicates.overlap(corpus.sketches, left[other], right[other], corpus.spill)
     itself = representative == np.arange(len(representative))
     home = found.rank[copies.group]
     away = home[by_story.chosen][by_story.label]

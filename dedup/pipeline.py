@@ -37,7 +37,7 @@ from dedup.errors import SettingsError
 from dedup.findings import Copies, Corpus, Stories, build_result, manifest, mean_score
 from dedup.params import Params, from_settings
 from dedup.run import Result
-from dedup.spill import Columns, Rows, Shuffle, Spill
+from dedup.spill import Columns, Rows, Shuffle, Spill, trim
 from dedup.tables import Grouping
 
 _Int = npt.NDArray[np.int64]
@@ -96,6 +96,7 @@ class Clock:
         start, self._done = time.perf_counter(), 0
         self._progress(name, 0, None)
         yield
+        trim()
         self.seconds[name] = round(time.perf_counter() - start, 3)
         total = self._done or 1
         self._progress(name, total, total)
@@ -131,6 +132,7 @@ def read(source: Any, params: Params, policy: tuple[canonical.Rule, ...], engine
             parts.add(part, part[1]["content_key"].to_numpy())
             clock.advance("read", len(part[0]))
         reading.check_rejects(origin)
+        trim()
         documents = Rows(spill, empty[0].schema)
         kept = [documents, *(Columns(spill, table.schema) for table in empty[1:])]
         for tables in parts.parts():

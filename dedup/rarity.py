@@ -21,7 +21,7 @@ _Places = slice | _Int
 def slot_counts(shingles: pa.ChunkedArray, slots: int, spill: Spill, alive: _Bool) -> npt.NDArray[np.uint8]:
     """Return how many shingles share the slot of each, so an upper bound of the documents that hold it.
 
-    A table that is larger than a sixteenth of the memory is made in several parts, one after the other.
+    A table that is larger than an eighth of the memory is made in several parts, one after the other.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def slot_counts(shingles: pa.ChunkedArray, slots: int, spill: Spill, alive: _Boo
     """
     values, offsets = schema.ragged(shingles)
     seen: npt.NDArray[Any] = spill.array(len(values), np.uint8)
-    size = min(slots, max(1 << (spill.memory // 16).bit_length() - 1, 1 << 10))
+    size = min(slots, max(1 << (spill.memory // 8).bit_length() - 1, 1 << 10))
     for first in range(0, slots, size):
         table = np.zeros(size, np.uint8)
         for _, places, _ in walk(offsets, alive, spill):

@@ -17,7 +17,7 @@ _Int = npt.NDArray[np.int64]
 _Bool = npt.NDArray[np.bool_]
 
 _ABOVE_ALL = 256  # count that no slot reaches
-_ENTRY_BYTES = 12  # of a shingle: about one in four may be frequent, and takes four times as much while it is counted
+_ENTRY_BYTES = 48  # of a shingle that may be frequent, while it is counted
 
 
 class Scope(NamedTuple):
@@ -43,32 +43,37 @@ def scope(codes: _Int, digest: npt.NDArray[np.uint64], share: float, least: int)
 
 
 def with_entries(scopes: list[Scope], shingles: pa.ChunkedArray, spill: Spill) -> list[Scope]:
-    """Find the frequent shingles of each scope, some of all possible hashes at a time."""
+    """Find the frequent shingles of each scope."""
     values, offsets = schema.ragged(shingles)
     alive = np.ones(len(offsets) - 1, np.bool_)
     seen = rarity.slot_counts(shingles, 1 << max((2 * len(values)).bit_length(), 10), spill, alive)
+    return [_with_entries(scope, values, offsets, seen, spill) for scope in scopes]
+
+
+def _with_entries(
+    scope: Scope, values: npt.NDArray[np.uint64], offsets: _Int, seen: npt.NDArray[np.uint8], spill: Spill
+) -> Scope:
+    """Find them among those common enough by `seen`, part by part of all possible hashes."""
+    bounds = np.where(scope.codes < 0, _ABOVE_ALL, np.minimum(scope.needed, 255)).astype(np.uint16)
+
+    def common(start: int, stop: int, part: int, parts: int) -> tuple[_Int, _Int]:
+        here, ends = slice(offsets[start], offsets[stop]), offsets[start : stop + 1] - offsets[start]
+        places, rows = passages.common(values[here], ends, seen[here], bounds[start:stop], part, parts)
+        return offsets[start] + places, start + rows
+
+    # Positions are in the order of a hash: the first documents are a sample of all.
+    first, sampled = next(spill.slices(offsets), (0, 0))
+    share = len(common(first, sampled, 0, 1)[0]) / max(offsets[sampled], 1)
+    parts = 1 << int(share * len(values) * _ENTRY_BYTES * 8 // spill.memory).bit_length()
     found = []
-    for one in scopes:
-        bounds = np.where(one.codes < 0, _ABOVE_ALL, np.minimum(one.needed, 255)).astype(np.uint16)
-        common = []
-        for part in range(parts := _parts_of(len(values), spill)):
-            entries, rows = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-            for start, stop in spill.slices(offsets):
-                here = slice(offsets[start], offsets[stop])
-                ends = offsets[start : stop + 1] - offsets[start]
-                places, of = passages.common(values[here], ends, seen[here], bounds[start:stop], part, parts)
-                entries.append(offsets[start] + places)
-                rows.append(start + of)
-            some = one._replace(entries=np.concatenate(entries), rows=np.concatenate(rows))
-            keys = hashing.hash_pairs(one.codes[some.rows].astype(np.uint64), _gathered(values, some.entries, spill))
-            common.append(frequent(some._replace(keys=np.unique(keys, return_inverse=True)[1])))
-        found.append(_joined(common))
-    return found
-
-
-def _parts_of(shingles: int, spill: Spill) -> int:
-    """Return in how many parts the entries of a scope fit an eighth of the memory."""
-    return 1 << max(0, (shingles * _ENTRY_BYTES * 8 // spill.memory).bit_length())
+    for part in range(parts):
+        pieces = [common(start, stop, part, parts) for start, stop in spill.slices(offsets)]
+        pieces.append((np.empty(0, np.int64), np.empty(0, np.int64)))
+        entries, rows = (np.concatenate(column) for column in zip(*pieces, strict=True))
+        keys = hashing.hash_pairs(scope.codes[rows].astype(np.uint64), _gathered(values, entries, spill))
+        some = scope._replace(entries=entries, rows=rows, keys=np.unique(keys, return_inverse=True)[1])
+        found.append(frequent(some))
+    return _joined(found)
 
 
 def _gathered(values: npt.NDArray[np.uint64], places: _Int, spill: Spill) -> npt.NDArray[np.uint64]:

@@ -7,6 +7,7 @@ parts, and `Spill.slices` and its kin give the pages of each part back.
 
 from __future__ import annotations
 
+import ctypes
 import math
 import mmap
 import os
@@ -27,6 +28,7 @@ from dedup.errors import ResourceError
 _Int = npt.NDArray[np.int64]
 
 PARTS = 128  # into which a shuffle deals its rows
+_ROWS_AT_ONCE = 8192  # that it deals
 DEFAULT_MOST = 4 << 30  # bytes; more is of little use to a spill that mostly streams
 _FAULT = 1 << 16  # bytes that Linux maps around the page that is asked for
 _MAPS: weakref.WeakSet[_Map] = weakref.WeakSet()
@@ -228,9 +230,16 @@ class Shuffle:
             self._spill.on_disk = True
             self._fields = [table.schema for table in self._held[0][0]]
             self._places = [[[] for _ in self._fields] for _ in range(PARTS)]
-        key = np.concatenate([key for _, key in self._held])
-        whole = self._together([tables for tables, _ in self._held])
-        self._held, self._bytes = [], 0
+        held, self._held, self._bytes = self._held[::-1], [], 0
+        while held:
+            some = [held.pop()]
+            while held and sum(len(key) for _, key in some) < _ROWS_AT_ONCE:
+                some.append(held.pop())
+            self._deal(self._together([tables for tables, _ in some]), np.concatenate([key for _, key in some]))
+
+    def _deal(self, whole: list[pa.Table], key: npt.NDArray[np.uint64]) -> None:
+        """Write rows to the file by part."""
+        assert self._file is not None
         part = (key >> np.uint64(64 - PARTS.bit_length() + 1)).astype(np.int64)
         order = np.argsort(part, kind="stable")
         bounds = np.searchsorted(part[order], np.arange(PARTS + 1))
@@ -252,7 +261,7 @@ class _File:
         self._folder = folder
         self.size = 0
         with self._errors():
-            self._file = tempfile.TemporaryFile(dir=folder, prefix="dedup-", buffering=0)
+            self._file = tempfile.TemporaryFile(dir=folder, prefix="dedup-", buffering=0)  # noqa: SIM115 - lives on
 
     def write(self, values: npt.NDArray[Any] | pa.Buffer) -> tuple[int, int]:
         """Append the bytes of an array and return where they lie: place and size."""
@@ -306,6 +315,13 @@ def release() -> None:
         if hasattr(mmap, "MADV_DONTNEED"):
             mapped.madvise(mmap.MADV_DONTNEED)
     pa.default_memory_pool().release_unused()
+
+
+def trim() -> None:
+    """Give back what the threads of a finished stage hold of freed memory; glibc alone keeps it and can be told."""
+    pa.default_memory_pool().release_unused()
+    if hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
+        libc.malloc_trim(0)
 
 
 def usable_memory() -> int:

@@ -91,20 +91,16 @@ def common(
     places : int64[e], ascending; rows : int64[e], of which document. O(s).
     """
     mask = np.uint64(parts - 1)
-    total = 0
-    for way in range(2):
-        if way == 1:
-            places = np.empty(total, np.int64)
-            rows = np.empty(total, np.int64)
-        at = 0
-        for d in range(len(offsets) - 1):
-            for i in range(offsets[d], offsets[d + 1]):
-                if seen[i] >= bounds[d] and np.int64((values[i] >> np.uint64(40)) & mask) == part:
-                    if way == 1:
-                        places[at], rows[at] = i, d
-                    at += 1
-        total = at
-    return places, rows
+    wanted = np.uint64(part)
+    places = np.empty(len(values), np.int64)  # pages that nothing is written to take no memory
+    rows = np.empty(len(values), np.int64)
+    at = 0
+    for d in range(len(offsets) - 1):
+        for i in range(offsets[d], offsets[d + 1]):
+            if seen[i] >= bounds[d] and (values[i] >> np.uint64(40)) & mask == wanted:
+                places[at], rows[at] = i, d
+                at += 1
+    return places[:at].copy(), rows[:at].copy()
 
 
 @kernel
