@@ -18,7 +18,8 @@ from dedup import recurring, schema
 from dedup.kernels import hashing, minhash, passages
 from dedup.params import BoilerplateParams, DuplicateParams
 from dedup.recurring import Scope
-from dedup.spill import IN_MEMORY, Columns, Spill
+from dedup.spill import IN_MEMORY, Spill
+from dedup.stores import Columns
 from dedup.text import Comparable
 
 _Int = npt.NDArray[np.int64]

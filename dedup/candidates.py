@@ -14,7 +14,8 @@ import pyarrow as pa
 from dedup import rarity, schema
 from dedup.kernels import lsh
 from dedup.params import DuplicateParams
-from dedup.spill import IN_MEMORY, Shuffle, Spill
+from dedup.spill import IN_MEMORY, Spill
+from dedup.stores import Shuffle
 
 _Int = npt.NDArray[np.int64]
 _Bool = npt.NDArray[np.bool_]
@@ -101,20 +102,18 @@ def _prefix_pairs(
     """Pair the units of which the shorter may hold `prefix_containment` of its shingles in the longer."""
     rank = np.zeros(len(alive), np.uint32)
     rank[order] = np.arange(len(order))
-    starts = [np.empty(0, np.int64)]
-    lists = [(np.empty(0, np.uint32), np.empty(0, np.bool_))]
-    total = 0
+    starts, total = [np.empty(0, np.int64)], 0
+    holders, own = [np.empty(0, np.uint32)], [np.empty(0, np.bool_)]
     for keys, members, is_key in _postings(shingles, alive, params, spill):
         by_key = np.lexsort((rank[members], keys))
         starts.append(total + np.flatnonzero(np.diff(keys[by_key], prepend=~keys[by_key[:1]])))
-        lists.append((members[by_key], is_key[by_key]))
+        holders.append(members[by_key])
+        own.append(is_key[by_key])
         total += len(keys)
-    bounds = np.append(np.concatenate(starts), total)
-    sizes = np.diff(schema.ragged(shingles)[1])
+    bounds, sizes = np.append(np.concatenate(starts), total), np.diff(schema.ragged(shingles)[1])
     pairs: _Pairs = lsh.prefix_join(
-        bounds, *(np.concatenate(column) for column in zip(*lists, strict=True)), sizes,
-        params.hot_key, params.predecessors,
-    )  # fmt: skip
+        bounds, np.concatenate(holders), np.concatenate(own), sizes, params.hot_key, params.predecessors
+    )
     return pairs
 
 
@@ -162,5 +161,6 @@ def _distinct(found: Iterable[_Pairs]) -> _Pairs:
 
 
 def _merged(lists: list[_Pairs]) -> _Pairs:
-    pairs = np.sort(np.concatenate(lists))
-    return pairs[np.diff(pairs, prepend=~pairs[:1]) != 0]
+    pairs: _Pairs = np.sort(np.concatenate(lists))
+    distinct: _Pairs = pairs[np.diff(pairs, prepend=~pairs[:1]) != 0]
+    return distinct

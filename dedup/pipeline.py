@@ -37,7 +37,8 @@ from dedup.errors import SettingsError
 from dedup.findings import Copies, Corpus, Stories, build_result, manifest, mean_score
 from dedup.params import Params, from_settings
 from dedup.run import Result
-from dedup.spill import Columns, Rows, Shuffle, Spill, trim
+from dedup.spill import Spill, trim
+from dedup.stores import Columns, Rows, Shuffle
 from dedup.tables import Grouping
 
 _Int = npt.NDArray[np.int64]
@@ -134,14 +135,16 @@ def read(source: Any, params: Params, policy: tuple[canonical.Rule, ...], engine
         reading.check_rejects(origin)
         trim()
         documents = Rows(spill, empty[0].schema)
-        kept = [documents, *(Columns(spill, table.schema) for table in empty[1:])]
+        sketches, terms, traces = (Columns(spill, table.schema) for table in empty[1:])
+        every: tuple[Rows | Columns, ...] = documents, sketches, terms, traces
         for tables in parts.parts():
             order = pc.sort_indices(tables[0], [("content_key", "ascending"), ("doc_id", "ascending")])
-            for place, grown in enumerate(kept):  # one by one, so that only one is there twice
-                sorted_part, tables[place] = tables[place].take(order), None
-                grown.append(sorted_part)
-        documents, sketches, terms, traces = (grown.table() for grown in kept)
-        return Corpus(documents, sketches, sketches.select(duplicates.TEMPLATE_COLUMNS), terms, traces, origin, spill)
+            for place, grown in enumerate(every):
+                grown.append(tables[place].take(order))
+                tables[place] = None  # so that one at a time is there twice
+        kept = sketches.table()
+        whole = kept.select(duplicates.TEMPLATE_COLUMNS)
+        return Corpus(documents.table(), kept, whole, terms.table(), traces.table(), origin, spill)
 
 
 def without_boilerplate(corpus: Corpus, params: Params, clock: Clock) -> Corpus:

@@ -17,7 +17,8 @@ import pyarrow.compute as pc
 
 from dedup import schema
 from dedup.kernels.cosine import best_scores
-from dedup.spill import IN_MEMORY, Rows, Shuffle, Spill
+from dedup.spill import IN_MEMORY, Spill
+from dedup.stores import Rows, Shuffle
 
 _Int = npt.NDArray[np.int64]
 _Float = npt.NDArray[np.float64]

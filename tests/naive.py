@@ -12,6 +12,8 @@ from naive_pairs import (
     band_keys,
     components,
     count_slots,
+    look_up,
+    marks,
     minhash,
     overlap,
     postings,
@@ -19,7 +21,7 @@ from naive_pairs import (
     prefix_keys,
     run_pairs,
 )
-from naive_passages import cover, discount, mean_cosines, slot_counts, trace
+from naive_passages import common, cover, discount, mean_cosines, trace
 from naive_stories import (
     average_linkage,
     best_scores,
@@ -52,6 +54,7 @@ __all__ = [
     "average_linkage",
     "band_keys",
     "best_scores",
+    "common",
     "components",
     "count_slots",
     "count_terms",
@@ -65,7 +68,9 @@ __all__ = [
     "hash_neighbours",
     "hash_pairs",
     "language_votes",
+    "look_up",
     "lookup",
+    "marks",
     "mean_cosines",
     "mean_nearness",
     "minhash",
@@ -81,7 +86,6 @@ __all__ = [
     "run_pairs",
     "shingle",
     "similar_pairs",
-    "slot_counts",
     "tokenise",
     "trace",
     "transpose",

@@ -42,6 +42,7 @@ LAYERS = (
     },
     {"rarity"},
     {"kernels", "commit", "lookup", "data"},
+    {"stores"},
     {"spill"},
     {"schema", "params"},
     {"errors", "__init__"},  # __init__ holds the version; what it gives out is loaded on first use

@@ -260,7 +260,7 @@ def _marked(marks: npt.NDArray[np.uint8], bit: Any) -> Any:
 
 
 @inlined
-def _pair(i: int, j: int) -> Any:
+def _pair(i: Any, j: Any) -> Any:
     """Pack two positions, the smaller one high."""
     return (np.uint64(min(i, j)) << np.uint64(32)) | np.uint64(max(i, j))
 
