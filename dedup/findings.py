@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 import dedup
-from dedup import duplicates, reading, schema, tables, text, weighing
+from dedup import duplicates, listing, reading, schema, tables, text, weighing
 from dedup.kernels.cosine import pair_cosines
 from dedup.params import Params
 from dedup.run import Result
@@ -76,7 +76,7 @@ def build_result(corpus: Corpus, copies: Copies, found: Stories, chosen: tuple[G
     in_group = np.where(contained, scores["containment"], scores["jaccard"])
     same_group = np.isnan(scores["cosine"])
     similarity = np.where(same_group, np.where(np.isnan(in_group), 1.0, in_group), scores["cosine"])
-    documents = tables.documents_table(
+    documents = listing.documents_table(
         corpus.documents, by_group, by_story, {"similarity": similarity, **scores}, relation, corpus.spill
     )
     overlap = np.fmax(scores["jaccard"], scores["containment"])

@@ -17,14 +17,10 @@ import pyarrow.compute as pc
 
 from dedup import schema
 from dedup.kernels.cosine import best_scores
-from dedup.spill import IN_MEMORY, Spill
-from dedup.stores import Rows, Shuffle
 
 _Int = npt.NDArray[np.int64]
 _Float = npt.NDArray[np.float64]
 
-_ROWS_AT_ONCE = 50_000  # of the documents table
-_ALREADY = {*schema.RUN_DOCUMENTS.names, "content_key"}
 NEAREST_REFUSED = 3  # story pairs kept as evidence for each document, of those that did not hold
 
 
@@ -69,97 +65,6 @@ def cluster_ids(prefix: str, label: _Int, content_key: npt.NDArray[np.uint64], p
     return np.array([f"{prefix}{value:016x}" for value in key.tolist()], dtype=object)
 
 
-def documents_table(
-    documents: pa.Table,
-    groups: Grouping,
-    stories: Grouping,
-    similar: dict[str, _Float],
-    relation: npt.NDArray[Any],
-    spill: Spill = IN_MEMORY,
-) -> pa.Table:
-    """Build the documents table, sorted by story (largest first), group (largest first) and rank.
-
-    Parameters
-    ----------
-    documents : schema.DOCUMENTS (`text` only where wanted), `excerpt`, `content_key`, then kept columns, by position
-    similar : similarity, jaccard, containment, cosine, each float64[n], NaN for null
-    relation : str[n]
-
-    Returns
-    -------
-    schema.RUN_DOCUMENTS and kept columns
-    """
-    n = len(documents)
-    place = np.empty(n, np.int64)
-    place[_order(groups, stories)] = np.arange(n)
-    key = place.astype(np.uint64) << np.uint64(64 - n.bit_length())
-    ordered = Shuffle(spill)
-    start = 0
-    for batch in documents.to_batches(max_chunksize=_ROWS_AT_ONCE):
-        end = start + len(batch)
-        whole = pa.Table.from_batches([batch]).append_column("position", pa.array(np.arange(start, end)))
-        ordered.add([whole], key[start:end])
-        start = end
-    ids = documents["doc_id"].combine_chunks()
-    further = [pa.field(f.name, f.type) for f in documents.schema if f.name not in _ALREADY]
-    fields = pa.schema([*schema.RUN_DOCUMENTS, *further])
-    table = Rows(spill, fields)
-    for (part,) in ordered.parts():
-        part = part.take(pa.array(np.argsort(place[part["position"].to_numpy()])))  # noqa: PLW2901 - one at a time
-        for rows in range(0, len(part), _ROWS_AT_ONCE):
-            some = part.slice(rows, _ROWS_AT_ONCE)
-            position = some["position"].to_numpy()
-            made = _made(position, ids, groups, stories, {name: v[position] for name, v in similar.items()}, relation)
-            columns = [made[name] if name in made else some[name] for name in fields.names]
-            table.append(pa.Table.from_arrays(columns, schema=fields))
-        spill.release()
-    return table.table()
-
-
-def _made(
-    position: _Int,
-    ids: pa.Array,
-    groups: Grouping,
-    stories: Grouping,
-    similar: dict[str, _Float],
-    relation: npt.NDArray[Any],
-) -> dict[str, pa.Array]:
-    """Return the columns of some rows that tell what was found."""
-    group, story = groups.label[position], stories.label[position]
-    canonical, representative = stories.chosen[story], groups.chosen[group]
-    return {
-        "story_id": pa.array(stories.id[story], pa.string()),
-        "duplicate_id": pa.array(groups.id[group], pa.string()),
-        "is_canonical": pa.array(canonical == position),
-        "is_representative": pa.array(representative == position),
-        "canonical_doc_id": ids.take(pa.array(canonical)),
-        "representative_doc_id": ids.take(pa.array(representative)),
-        "relation": pa.array(relation[position], pa.string()),
-        "story_size": pa.array(stories.size[story].astype(np.int32)),
-        "duplicate_size": pa.array(groups.size[group].astype(np.int32)),
-        "canonical_reason": pa.array(stories.reason[story], pa.string()),
-        **{name: _double(values) for name, values in similar.items()},
-    }
-
-
-def _order(groups: Grouping, stories: Grouping) -> _Int:
-    """Order the documents by story (largest first), group (largest first) and rank, int64[n]."""
-    position = np.arange(len(groups.label))
-    canonical, representative = stories.chosen[stories.label], groups.chosen[groups.label]
-    story_rank, group_rank = _rank(stories.id), _rank(groups.id)
-    return np.lexsort(
-        (
-            position,
-            representative != position,
-            group_rank[groups.label],
-            -groups.size[groups.label],
-            groups.label != groups.label[canonical],
-            story_rank[stories.label],
-            -stories.size[stories.label],
-        )
-    )
-
-
 def groups_table(
     documents: pa.Table, groups: Grouping, story_id: npt.NDArray[Any], similarity: _Float, overlap: _Float
 ) -> pa.Table:
@@ -182,8 +87,8 @@ def groups_table(
                 "duplicate_size": pa.array(size.astype(np.int32)),
                 "n_sources": table["n_sources"],
                 "representative_doc_id": documents["doc_id"].take(pa.array(groups.chosen)),
-                "min_jaccard": _double(_least(groups.label[member], similarity[member], len(size))),
-                "cohesion": _double(_mean(groups.label[member], overlap[member], len(size))),
+                "min_jaccard": rounded(_least(groups.label[member], similarity[member], len(size))),
+                "cohesion": rounded(_mean(groups.label[member], overlap[member], len(size))),
                 "first_published_at": table["first"],
                 "last_published_at": table["last"],
             },
@@ -224,9 +129,9 @@ def clusters_table(
                 "title": documents["title"].take(pa.array(stories.chosen)),
                 "first_published_at": table["first"],
                 "last_published_at": table["last"],
-                "min_similarity": _double(_least(stories.label[others], similarity[others], len(size))),
-                "mean_similarity": _double(_mean(stories.label[others], similarity[others], len(size))),
-                "cohesion": _double(cohesion),
+                "min_similarity": rounded(_least(stories.label[others], similarity[others], len(size))),
+                "mean_similarity": rounded(_mean(stories.label[others], similarity[others], len(size))),
+                "cohesion": rounded(cohesion),
                 "top_terms": pa.array(top_terms, pa.string()),
             },
             schema=schema.RUN_CLUSTERS,
@@ -253,9 +158,9 @@ def pairs_table(documents: pa.Table, parts: list[pa.Table]) -> pa.Table:
     made = {
         "doc_id_a": ids.take(pa.array(left)),
         "doc_id_b": ids.take(pa.array(right)),
-        "hours_apart": _double(np.abs(hours[left] - hours[right])),
+        "hours_apart": rounded(np.abs(hours[left] - hours[right])),
     }
-    made |= {name: _double(pairs[name].to_numpy()) for name in ("jaccard", "containment", "cosine", "score")}
+    made |= {name: rounded(pairs[name].to_numpy()) for name in ("jaccard", "containment", "cosine", "score")}
     order = np.lexsort((rank[right], rank[left], pc.equal(pairs["level"], "story").to_numpy()))
     columns = [made[name] if name in made else pairs[name] for name in schema.RUN_PAIRS.names]
     return pa.Table.from_arrays(columns, schema=schema.RUN_PAIRS).take(pa.array(order))
@@ -310,15 +215,9 @@ def evidence(
     )
 
 
-def _double(values: _Float) -> pa.Array:
+def rounded(values: _Float) -> pa.Array:
     """Round to six decimals; NaN becomes null, and no zero is negative."""
     return pa.array(np.round(values, 6) + 0.0, pa.float64(), from_pandas=True)
-
-
-def _rank(ids: npt.NDArray[Any]) -> _Int:
-    rank = np.empty(len(ids), np.int64)
-    rank[np.argsort(ids)] = np.arange(len(ids))
-    return rank
 
 
 def _least(label: _Int, values: _Float, k: int) -> _Float:

@@ -33,6 +33,7 @@ LAYERS = (
         "timing",
         "weighing",
         "tables",
+        "listing",
         "canonical",
         "run",
         "explain",
@@ -60,6 +61,7 @@ ALLOWED = {
     ("weighing", "languages"),
     ("weighing", "text"),
     ("groups", "duplicates"),
+    ("listing", "tables"),
 }
 ONLY_IN = {
     "typer": {"cli.py"},
