@@ -224,7 +224,8 @@ def cluster(
     ] = None,
     jobs: Annotated[int | None, _option("Threads (all cores).", "N", "--jobs", "-j")] = None,
     memory: Annotated[
-        str | None, _option("Memory to work in, such as 2GB; more goes to files (half of it, at most 4GiB).", "SIZE")
+        str | None,
+        _option("Memory to work in, such as 2GB; the rest goes to files (half of all, at most 4GiB).", "SIZE"),
     ] = None,
     tmp_dir: Annotated[str | None, _option("Folder of these files (the system's).", "FOLDER")] = None,
     as_json: Json = False,

@@ -124,7 +124,10 @@ def read(source: Any, params: Params, policy: tuple[canonical.Rule, ...], engine
         if not params.with_text:
             documents = documents.drop_columns("text")
         terms = weighing.count_terms(batch, prepared, params.stories)
-        return documents, sketch, terms, boilerplate.trace(prepared, sketch, terms, params.duplicates)
+        trace = boilerplate.trace(prepared, sketch, terms, params.duplicates)
+        # Taken, not only for the order: what kernels return may be a view of much more.
+        order = pc.sort_indices(sketch["content_key"])
+        return documents.take(order), sketch.take(order), terms.take(order), trace.take(order)
 
     with clock.stage("read"):
         empty = reduce(pa.RecordBatch.from_pylist([], schema=origin.schema))

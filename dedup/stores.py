@@ -119,9 +119,10 @@ class Shuffle:
     def parts(self) -> Iterator[list[pa.Table]]:
         """Yield the tables of each part that has rows, which come in the order they were added; usable once."""
         if self._file is None:
-            held, self._held = self._held, []
-            if held:
-                yield self._together([tables for tables, _ in held])
+            whole = self._together([tables for tables, _ in self._held])
+            self._held.clear()
+            if whole:
+                yield whole  # and hold nothing of it here, so that it can be sorted table by table
             return
         self._flush()
         for places in self._places:
