@@ -164,8 +164,10 @@ def without_boilerplate(corpus: Corpus, params: Params, clock: Clock) -> Corpus:
         corpus = replace(
             corpus, sketches=left.sketches, terms=left.terms, traces=schema.TRACES.empty_table(), boilerplate=counts
         )
-        # Pass 2 alone looks at the texts as they were.
-        return corpus if params.level == "story" else replace(corpus, whole=corpus.whole.slice(0, 0))
+        if params.level == "story":
+            return corpus
+        # Pass 2 alone looks at terms, and at the texts as they were: their files go.
+        return replace(corpus, whole=corpus.whole.schema.empty_table(), terms=schema.TERMS.empty_table())
 
 
 def find_copies(corpus: Corpus, params: Params, policy: tuple[canonical.Rule, ...], clock: Clock) -> Copies:

@@ -93,8 +93,8 @@ class Spill:
             start = stop
 
     def picks(self, n: int) -> Iterator[slice]:
-        """Yield parts of n reads here and there, which on disk map far more than they read; see `rows`."""
-        step = max(64, self.memory // 8 // _FAULT) if self.on_disk else max(64, self.memory >> 12)
+        """Yield parts of n pairs of documents to be read, which on disk map far more than is read; see `rows`."""
+        step = max(64, self.memory // 8 // (4 * _FAULT) if self.on_disk else self.memory >> 12)
         for start in range(0, n, step):
             yield slice(start, min(start + step, n))
             self.release()
