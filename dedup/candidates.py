@@ -6,6 +6,7 @@ Positions are those of the sketches; of documents that no rule tells apart (`dup
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -111,9 +112,7 @@ def _prefix_pairs(
         own.append(is_key[by_key])
         total += len(keys)
     bounds, sizes = np.append(np.concatenate(starts), total), np.diff(schema.ragged(shingles)[1])
-    pairs: _Pairs = lsh.prefix_join(
-        bounds, np.concatenate(holders), np.concatenate(own), sizes, params.hot_key, params.predecessors
-    )
+    pairs: _Pairs = lsh.prefix_join(bounds, _joined(holders), _joined(own), sizes, params.hot_key, params.predecessors)
     return pairs
 
 
@@ -141,6 +140,17 @@ def _postings(
     del seen, chosen
     for (part,) in holders.parts():
         yield part["key"].to_numpy(), part["member"].to_numpy(), part["own"].to_numpy()
+
+
+def _joined(parts: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """Concatenate and empty a list of arrays, so that little is there twice."""
+    whole = np.empty(sum(map(len, parts)), parts[0].dtype)
+    end = len(whole)
+    while parts:
+        part = parts.pop()
+        whole[end - len(part) : end] = part
+        end -= len(part)
+    return whole
 
 
 def _unpacked(pairs: _Pairs) -> tuple[_Int, _Int]:

@@ -138,7 +138,9 @@ class File:
     def reserve(self, size: int) -> None:
         """Make the file so large; a full disk shows now and not as a signal that kills the process."""
         with self._errors():
-            os.posix_fallocate(self._file.fileno(), 0, size)
+            if hasattr(os, "posix_fallocate"):  # not on macOS
+                os.posix_fallocate(self._file.fileno(), 0, size)
+            self._file.truncate(size)
         self.size = size
 
     def map(self) -> Any:
