@@ -91,7 +91,8 @@ class Shuffle:
     """Rows dealt out by the leading bits of a key and handed back part by part, in the order of these bits.
 
     Where keys are hashes the parts are of one size, so that a corpus of any size is sorted by sorting each. As long as
-    the rows take less than an eighth of the memory, they stay there and are one part; more go to a file.
+    the rows take less than an eighth of the memory (a 64th, once documents are on disk), they stay there and are one
+    part; more go to a file.
     """
 
     def __init__(self, spill: Spill) -> None:
@@ -113,7 +114,7 @@ class Shuffle:
         whole = [table if isinstance(table, pa.Table) else pa.Table.from_batches([table]) for table in tables]
         self._held.append((whole, key))
         self._bytes += sum(table.nbytes for table in whole)
-        if self._bytes > self._spill.memory // (64 if self._file else 8):
+        if self._bytes > self._spill.memory // (64 if self._spill.on_disk else 8):
             self._flush()
 
     def parts(self) -> Iterator[list[pa.Table]]:
