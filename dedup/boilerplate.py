@@ -14,9 +14,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from dedup import schema
-from dedup.kernels import hashing, lsh, minhash, passages
+from dedup import recurring, schema
+from dedup.kernels import hashing, minhash, passages
 from dedup.params import BoilerplateParams, DuplicateParams
+from dedup.recurring import Scope
+from dedup.spill import IN_MEMORY, Spill
+from dedup.stores import Columns
 from dedup.text import Comparable
 
 _Int = npt.NDArray[np.int64]
@@ -25,18 +28,22 @@ Weigh = Callable[[pa.Table], tuple[_Int, npt.NDArray[np.uint32], npt.NDArray[np.
 _Permutations = tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]
 
 _FREQUENCY_SAMPLE = 4096  # documents from which the weights of terms are learnt
-_ABOVE_ALL = 256  # count that no slot reaches
 _COVERED = 3  # tokens that a shingle covers; one of an unspaced script two more, which does no harm
 
 
-class _Scope(NamedTuple):
-    """The shingles that may be frequent among the documents of their source, or of the corpus."""
+class _Read(NamedTuple):
+    """What was read of the documents."""
 
-    evidence: _Bool  # [n] documents that count: one of each text in each source
-    needed: _Int  # [n] documents from which a shingle is frequent
-    entries: _Int  # [e] places among all shingles, ascending
-    rows: _Int  # [e] documents
-    keys: _Int  # [e] dense; equal for one shingle in one source
+    sketches: pa.Table  # schema.sketches
+    terms: pa.Table  # schema.TERMS
+    traces: pa.Table  # schema.TRACES
+
+    def slice(self, start: int, stop: int) -> _Read:
+        return _Read(*(table.slice(start, stop - start) for table in self))
+
+    def take(self, rows: _Int) -> _Read:
+        few = self._replace(sketches=self.sketches.select(["shingles", "numbers"]))
+        return _Read(*(table.take(pa.array(rows)) for table in few))
 
 
 class Stripped(NamedTuple):
@@ -81,6 +88,7 @@ def strip(
     params: BoilerplateParams,
     permutations: _Permutations,
     weigh: Weigh,
+    spill: Spill = IN_MEMORY,
 ) -> Stripped:
     """Learn the boilerplate of each source and of the corpus, and take it out.
 
@@ -94,154 +102,142 @@ def strip(
     permutations : of the signatures, as `duplicates.permutations` gives them
     weigh : unit vectors of counted terms, CSR and the terms of its columns, as `weighing.vectors` gives them
     """
+    every = _Read(sketches, terms, traces)
     offsets = schema.ragged(sketches["shingles"])[1]
-    flags = _learnt(sketches, terms, traces, source, params, weigh)
-    covered, inside = _passages(traces, flags, offsets, params)
-    if not inside.any():
+    flagged = _learnt(every, source, params, weigh, spill)
+    if not len(flagged):
         return Stripped(sketches, terms, 0, 0)
-    left, kept = _discounted(sketches, terms, traces, covered)
-    token_offsets = schema.ragged(traces["ranks"])[1]
-    gone, words = _per_row(covered, token_offsets), sketches["words"].to_numpy()
-    changed = _per_row(inside, offsets) > 0
-    sketches = _replace(sketches, "words", pa.array(words - words * gone // np.maximum(np.diff(token_offsets), 1)))
-    sketches = _replace(sketches, "numbers", schema.ragged_array(*_filtered(kept, *schema.ragged(sketches["numbers"]))))
-    sketches = _sketches_left(sketches, inside, changed, params, permutations)
-    return Stripped(sketches, left, int(changed.sum()), int(inside.sum()))
+    left = Columns(spill, sketches.schema), Columns(spill, terms.schema)
+    documents = shingles = 0
+    for start, stop in spill.slices(offsets):
+        part = every.slice(start, stop)
+        covered, inside = _passages(part, _local(flagged, offsets, np.arange(start, stop)), params)
+        counted, kept = _discounted(part, covered)
+        changed = _per_row(inside, schema.ragged(part.sketches["shingles"])[1]) > 0
+        left[0].append(_sketches_left(part, covered, inside, kept, changed, params, permutations))
+        left[1].append(counted)
+        documents += int(changed.sum())
+        shingles += int(inside.sum())
+    return Stripped(left[0].table(), left[1].table(), documents, shingles)
 
 
-def _learnt(
-    sketches: pa.Table,
-    terms: pa.Table,
-    traces: pa.Table,
-    source: pa.ChunkedArray,
-    params: BoilerplateParams,
-    weigh: Weigh,
-) -> _Bool:
-    """Flag the shingles of passages that stand in many otherwise differing documents, bool[s]."""
-    shingles, offsets = schema.ragged(sketches["shingles"])
+def _learnt(every: _Read, source: pa.ChunkedArray, params: BoilerplateParams, weigh: Weigh, spill: Spill) -> _Int:
+    """List the shingles of passages that stand in many otherwise differing documents, by place among all."""
+    sketches = every.sketches
+    offsets = schema.ragged(sketches["shingles"])[1]
     digest = schema.matrix(sketches["digest"])
-    codes = source.combine_chunks().dictionary_encode().indices.fill_null(-1).to_numpy().astype(np.int64)
-    slots = np.zeros(1 << max(int(2 * len(shingles)).bit_length(), 10), np.uint8)
-    lsh.count_slots(shingles, slots)
-    seen = passages.slot_counts(shingles, slots)
+    codes = schema.one_chunk(source).dictionary_encode().indices.fill_null(-1).to_numpy().astype(np.int64)
     scopes = [
-        _scope(codes, digest, shingles, offsets, seen, params.source_share, params.least),
-        _scope(np.zeros(len(codes), np.int64), digest, shingles, offsets, seen, params.corpus_share, params.least),
+        recurring.scope(codes, digest, params.source_share, params.least),
+        recurring.scope(np.zeros(len(codes), np.int64), digest, params.corpus_share, params.least),
     ]
-    first = _flags(len(shingles), [(scope, _frequent(scope)) for scope in scopes])
+    scopes = recurring.with_entries(scopes, sketches["shingles"], spill)
     # Of a text that consists mostly of what others hold there are copies, or it fills in a template: no evidence. A
     # title helps: those of copies are alike, which `_of_many_events` sees, and those of stubs are not.
-    own = 2 * _per_row(first, offsets) <= np.diff(offsets)
+    own = 2 * np.diff(np.searchsorted(recurring.union(scope.entries for scope in scopes), offsets)) <= np.diff(offsets)
     own |= np.diff(schema.ragged(sketches["title_words"])[1]) >= params.titled
-    scopes = [scope._replace(evidence=scope.evidence & own) for scope in scopes]
-    covered, inside = _passages(traces, _flags(len(shingles), [(s, _frequent(s)) for s in scopes]), offsets, params)
-    if not inside.any():
-        return inside
-    left, _ = _discounted(sketches, terms, traces, covered)
-    told = [
-        (scope, _of_many_events(scope, _frequent(scope) & inside[scope.entries], left, params, weigh))
-        for scope in scopes
-    ]
-    return _shared_by_equal_texts(_flags(len(shingles), told), offsets, digest)
+    scopes = [recurring.frequent(scope._replace(evidence=scope.evidence & own)) for scope in scopes]
+    flagged = recurring.union(scope.entries for scope in scopes)
+    inside = [np.empty(0, np.int64)]
+    for start, stop in spill.slices(offsets):
+        local = _local(flagged, offsets, np.arange(start, stop))
+        inside.append(offsets[start] + np.flatnonzero(_passages(every.slice(start, stop), local, params)[1]))
+    runs = np.concatenate(inside)
+    scopes = [recurring.only(scope, np.isin(scope.entries, runs)) for scope in scopes]
+
+    def bare(rows: _Int) -> pa.Table:
+        """Return the terms of some documents without the frequent passages."""
+        parts = [every.terms.slice(0, 0)]
+        for start, stop in spill.slices(np.append(0, np.cumsum(np.diff(offsets)[rows]))):
+            some = every.take(rows[start:stop])
+            covered = _passages(some, _local(flagged, offsets, rows[start:stop]), params)[0]
+            parts.append(_discounted(some, covered)[0])
+        return pa.concat_tables(parts)
+
+    told = recurring.union(_of_many_events(scope, len(offsets) - 1, bare, params, weigh) for scope in scopes)
+    return _shared_by_equal_texts(told, offsets, digest)
 
 
-def _scope(
-    codes: _Int,
-    digest: npt.NDArray[np.uint64],
-    shingles: npt.NDArray[np.uint64],
-    offsets: _Int,
-    seen: npt.NDArray[np.uint8],
-    share: float,
-    least: int,
-) -> _Scope:
-    """Count each text once in its source, and leave out what is too rare by the upper bounds `seen`."""
-    order = np.lexsort((codes, digest[:, 1], digest[:, 0]))
-    texts = np.column_stack((digest, codes.astype(np.uint64)))[order]
-    evidence = np.ones(len(codes), np.bool_)
-    evidence[order[1:]] = (texts[1:] != texts[:-1]).any(axis=1)
-    sizes = np.bincount(codes[evidence] + 1, minlength=1)  # -1, unknown, comes first
-    needed = np.maximum(least, np.ceil(share * sizes)).astype(np.int64)[codes + 1]
-    bound = np.where(codes < 0, _ABOVE_ALL, np.minimum(needed, 255)).astype(np.uint16)
-    entries = np.flatnonzero(seen >= np.repeat(bound, np.diff(offsets)))
-    rows = np.searchsorted(offsets, entries, side="right") - 1
-    keys = hashing.hash_pairs(codes[rows].astype(np.uint64), shingles[entries])
-    return _Scope(evidence, needed, entries, rows, np.unique(keys, return_inverse=True)[1])
-
-
-def _frequent(scope: _Scope) -> _Bool:
-    """Tell which entries stand in enough of the documents that count, bool[e]."""
-    counts = np.bincount(scope.keys[scope.evidence[scope.rows]], minlength=int(scope.keys.max(initial=-1)) + 1)
-    frequent: _Bool = counts[scope.keys] >= scope.needed[scope.rows]
-    return frequent
-
-
-def _flags(size: int, chosen: list[tuple[_Scope, _Bool]]) -> _Bool:
-    """Flag the chosen entries of some scopes among all shingles, bool[size]."""
-    flags = np.zeros(size, np.bool_)
-    for scope, wanted in chosen:
-        flags[scope.entries[wanted]] = True
+def _local(flagged: _Int, offsets: _Int, rows: _Int) -> _Bool:
+    """Flag the listed places among the values of some rows, bool[values of these rows]."""
+    sizes = offsets[rows + 1] - offsets[rows]
+    first, last = np.searchsorted(flagged, (offsets[rows], offsets[rows + 1]))
+    found = flagged[np.repeat(first, last - first) + _steps(last - first)]
+    flags = np.zeros(sizes.sum(), np.bool_)
+    flags[found - np.repeat(offsets[rows] - (np.cumsum(sizes) - sizes), last - first)] = True
     return flags
 
 
-def _of_many_events(scope: _Scope, frequent: _Bool, terms: pa.Table, params: BoilerplateParams, weigh: Weigh) -> _Bool:
-    """Keep the entries of shingles whose documents resemble each other no more than chance has it, bool[e].
+def _of_many_events(
+    scope: Scope, n: int, bare: Callable[[_Int], pa.Table], params: BoilerplateParams, weigh: Weigh
+) -> _Int:
+    """List the entries of shingles whose documents resemble each other no more than chance has it.
 
     What several reports of one event quote stands in documents that are alike without it too.
 
     Parameters
     ----------
-    terms : schema.TERMS without the frequent passages
+    n : number of documents
+    bare : schema.TERMS of some documents without the frequent passages
     """
-    telling = np.flatnonzero(frequent & scope.evidence[scope.rows])
+    telling = np.flatnonzero(scope.evidence[scope.rows])
     telling = telling[np.argsort(scope.keys[telling], kind="stable")]
     known, starts = np.unique(scope.keys[telling], return_index=True)
     members = scope.rows[telling]
     if not len(members):
-        return frequent & False
+        return scope.entries[:0]
     # The shingles of a footer stand in the same documents: these are measured once.
     spread = hashing.hash_pairs(members.astype(np.uint64), np.zeros(len(members), np.uint64))
     _, chosen, of_set = np.unique(np.add.reduceat(spread, starts), return_index=True, return_inverse=True)
     sizes = np.minimum(np.diff(starts, append=len(members))[chosen], params.sample)
     # Positions are in the order of a hash: the first documents are a sample of all.
-    chance = np.arange(min(len(terms), params.sample))
+    chance = np.arange(min(n, params.sample))
     sampled = np.concatenate((members[np.repeat(starts[chosen], sizes) + _steps(sizes)], chance))
     sizes = np.append(sizes, len(chance))
-    rows = np.union1d(sampled, np.arange(min(len(terms), _FREQUENCY_SAMPLE)))
-    vectors = weigh(terms.take(pa.array(rows)))
+    rows = np.union1d(sampled, np.arange(min(n, _FREQUENCY_SAMPLE)))
+    vectors = weigh(bare(rows))
     bounds = np.concatenate(([0], np.cumsum(sizes)))
     means = passages.mean_cosines(*vectors[:3], len(vectors[3]), np.searchsorted(rows, sampled), bounds)
     told = np.zeros(int(scope.keys.max()) + 1, np.bool_)
     told[known] = (means <= max(params.alike, params.above_chance * means[-1]))[of_set]
-    return frequent & told[scope.keys]
+    return scope.entries[told[scope.keys]]
 
 
-def _shared_by_equal_texts(flags: _Bool, offsets: _Int, digest: npt.NDArray[np.uint64]) -> _Bool:
-    """Flag in each text what is flagged in an equal one, of another source: the two stay copies."""
-    _, first, same = np.unique(digest, axis=0, return_index=True, return_inverse=True)
-    sizes = np.diff(offsets)
-    again = np.flatnonzero(first[same] != np.arange(len(sizes)))
-    step = _steps(sizes[again])
-    here, there = (np.repeat(offsets[rows], sizes[again]) + step for rows in (again, first[same][again]))
-    np.logical_or.at(flags, there, flags[here])
-    flags[here] = flags[there]
-    return flags
+def _shared_by_equal_texts(flagged: _Int, offsets: _Int, digest: npt.NDArray[np.uint64]) -> _Int:
+    """List in each text what is listed in an equal one, of another source: the two stay copies."""
+    same = np.unique(digest, axis=0, return_inverse=True)[1]
+    again = np.bincount(same)[same] > 1
+    rows = np.searchsorted(offsets, flagged, side="right") - 1
+    several = again[rows]
+    # Each listed shingle of a text that comes again, once, by text and place in it ...
+    listed = np.column_stack((same[rows[several]], flagged[several] - offsets[rows[several]]))
+    text, place = np.unique(listed, axis=0).T
+    # ... is one of every document with this text.
+    members = np.flatnonzero(again)
+    members = members[np.argsort(same[members], kind="stable")]
+    begin = np.searchsorted(same[members], text)
+    sizes = np.searchsorted(same[members], text, side="right") - begin
+    holders = members[np.repeat(begin, sizes) + _steps(sizes)]
+    return recurring.union([flagged, offsets[holders] + np.repeat(place, sizes)])
 
 
-def _passages(traces: pa.Table, flags: _Bool, offsets: _Int, params: BoilerplateParams) -> tuple[_Bool, _Bool]:
+def _passages(some: _Read, flags: _Bool, params: BoilerplateParams) -> tuple[_Bool, _Bool]:
     """Return the tokens that runs of flagged shingles cover, and the shingles of these runs."""
-    covered, inside = passages.cover(*schema.ragged(traces["ranks"]), flags, offsets, params.run, _COVERED)
+    offsets = schema.ragged(some.sketches["shingles"])[1]
+    covered, inside = passages.cover(*schema.ragged(some.traces["ranks"]), flags, offsets, params.run, _COVERED)
     return covered, inside
 
 
-def _discounted(sketches: pa.Table, terms: pa.Table, traces: pa.Table, covered: _Bool) -> tuple[pa.Table, _Bool]:
+def _discounted(some: _Read, covered: _Bool) -> tuple[pa.Table, _Bool]:
     """Return the counted terms without covered tokens, and which figures stay."""
+    terms = some.terms
     hashes, offsets = schema.ragged(terms["terms"])
     left, kept = passages.discount(
         covered,
-        *schema.ragged(traces["places"]),
+        *schema.ragged(some.traces["places"]),
         schema.ragged(terms["counts"])[0],
         offsets,
-        *schema.ragged(sketches["numbers"]),
+        *schema.ragged(some.sketches["numbers"]),
     )
     for name, values in (("terms", hashes), ("counts", left)):
         terms = _replace(terms, name, schema.ragged_array(*_filtered(left > 0, values, offsets)))
@@ -249,15 +245,26 @@ def _discounted(sketches: pa.Table, terms: pa.Table, traces: pa.Table, covered: 
 
 
 def _sketches_left(
-    sketches: pa.Table, inside: _Bool, changed: _Bool, params: BoilerplateParams, permutations: _Permutations
+    some: _Read,
+    covered: _Bool,
+    inside: _Bool,
+    kept: _Bool,
+    changed: _Bool,
+    params: BoilerplateParams,
+    permutations: _Permutations,
 ) -> pa.Table:
-    """Take shingles out, and make the signatures of the changed documents again."""
+    """Take out shingles, words and figures, and make the signatures of the changed documents again."""
+    sketches = some.sketches
+    tokens, words = schema.ragged(some.traces["ranks"])[1], sketches["words"].to_numpy()
+    left = words - words * _per_row(covered, tokens) // np.maximum(np.diff(tokens), 1)
+    sketches = _replace(sketches, "words", pa.array(left))
+    sketches = _replace(sketches, "numbers", schema.ragged_array(*_filtered(kept, *schema.ragged(sketches["numbers"]))))
     shingles, offsets = schema.ragged(sketches["shingles"])
     bare = changed & (np.diff(offsets) - _per_row(inside, offsets) < params.own)
-    kept = ~inside
-    kept[np.flatnonzero(np.repeat(bare, np.diff(offsets)))] = False
-    kept[offsets[:-1][bare]] = True
-    shingles, offsets = _filtered(kept, shingles, offsets)
+    stays = ~inside
+    stays[np.flatnonzero(np.repeat(bare, np.diff(offsets)))] = False
+    stays[offsets[:-1][bare]] = True
+    shingles, offsets = _filtered(stays, shingles, offsets)
     shingles[offsets[:-1][bare]] = schema.matrix(sketches["digest"])[bare, 0]
     signatures = schema.matrix(sketches["signature"]).copy()
     of_changed = _filtered(np.repeat(changed, np.diff(offsets)), shingles, offsets)

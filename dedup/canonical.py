@@ -94,6 +94,7 @@ def choose(
     cluster: npt.NDArray[np.int64],
     policy: Sequence[Rule],
     *,
+    rows: npt.NDArray[np.int64] | None = None,
     central: npt.NDArray[np.float64] | None = None,
     contained: npt.NDArray[np.bool_] | None = None,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.object_]]:
@@ -108,12 +109,13 @@ def choose(
         comparable text, title and date) and kept input columns.
     cluster : int64[n], labels 0..k-1, each of them in use.
     policy : from `parse_policy`.
+    rows : int64[n], ascending; the rows of `documents` that are labelled. None: all.
     central : float64[n], mean similarity to the other members; None or NaN: not known.
     contained : bool[n], whether another text of the cluster contains this one; None: not known.
 
     Returns
     -------
-    chosen : int64[k], positions in `documents`.
+    chosen : int64[k], positions among the labelled ones.
     reason : object[k] of str: `only` in a cluster of one, else the first rule on which the winner and its runner-up
         differ, `content key`, or `doc id` where even the content is the same.
 
@@ -123,25 +125,27 @@ def choose(
         A rule names a column that is not there or that has no order.
     """
     columns = _columns(documents, policy)
-    sizes = _sizes(documents.num_rows, cluster, central, contained)
+    sizes = _sizes(documents.num_rows if rows is None else len(rows), cluster, central, contained)
     single = sizes[cluster] == 1
     chosen = np.empty(len(sizes), np.int64)
     reason = np.full(len(sizes), "only", np.object_)
     chosen[cluster[single]] = np.flatnonzero(single)
 
-    rows = np.flatnonzero(~single)
-    label = cluster[rows]
-    table = documents.select(columns).filter(pa.array(~single))
+    several = np.flatnonzero(~single)
+    label = cluster[several]
+    wanted = np.zeros(documents.num_rows, np.bool_)
+    wanted[several if rows is None else rows[several]] = True
+    table = documents.select(columns).filter(pa.array(wanted))
     given = {
-        "central": None if central is None else central[rows],
-        "contained": None if contained is None else contained[rows],
+        "central": None if central is None else central[several],
+        "contained": None if contained is None else contained[several],
     }
     keys = [_key(rule, table, given) for rule in policy]
     keys += [table["content_key"].to_numpy(), _rank(table["doc_id"])]
     order = np.lexsort((*reversed(keys), label))
     first = np.flatnonzero(np.diff(label[order], prepend=-1))
     best, second = order[first], order[first + 1]
-    chosen[label[best]] = rows[best]
+    chosen[label[best]] = several[best]
     reason[label[best]] = _deciding([*(rule.name for rule in policy), *_TIE_BREAKERS.values()], keys, best, second)
     return chosen, reason
 

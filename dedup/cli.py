@@ -229,6 +229,11 @@ def cluster(
         int | None, _option(f"Match longer texts on their first N characters ({ReadingParams().max_doc_chars:,}).", "N")
     ] = None,
     jobs: Annotated[int | None, _option("Threads (all cores).", "N", "--jobs", "-j")] = None,
+    memory: Annotated[
+        str | None,
+        _option("Memory to work in, such as 2GB; the rest goes to files (half of all, at most 4GiB).", "SIZE"),
+    ] = None,
+    tmp_dir: Annotated[str | None, _option("Folder of these files (the system's).", "FOLDER")] = None,
     as_json: Json = False,
     progress: Annotated[Show, typer.Option(help="Show progress on stderr.")] = Show.auto,
     no_color: NoColor = False,
@@ -264,6 +269,8 @@ def cluster(
             "level": level.value,
             "with_text": with_text,
             "jobs": jobs,
+            "memory": memory,
+            "tmp_dir": tmp_dir,
         }
     )
     started = time.perf_counter()

@@ -20,12 +20,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from dedup import spill
 from dedup.errors import DedupError, OutputExistsError, ResourceError
 from dedup.schema import TIMESTAMP
 
 ROWS_PER_GROUP = 1_000_000
 ROWS_PER_GROUP_WITH_TEXT = 20_000  # a reader holds one row group: at 5 kB a text, 100 MB
-BYTES_PER_GROUP = 1 << 29  # of strings; an Arrow string column holds less than 2 GiB
+BYTES_PER_GROUP = 1 << 26  # of strings, likewise: about 100,000 documents
 
 _PLAIN_TYPES = {pa.string(), pa.int32(), pa.int64(), pa.bool_(), pa.float64(), TIMESTAMP}
 _AT_FDCWD = -100
@@ -80,6 +81,8 @@ def write_table(
             columns = [pa.concat_arrays(column.chunks) for column in table.slice(start, stop - start).columns]
             rows = pa.table(columns, table.schema).cast(target)
             writer.write_table(rows, row_group_size=stop - start)
+            del columns, rows
+            spill.release()
     return finished(file, table.num_rows)
 
 

@@ -1,4 +1,4 @@
-"""Pass 1: copies of one text, from sketches to verified pairs. `groups.py` makes groups of them.
+"""Pass 1: copies of one text, from sketches to verified pairs. `candidates.py` names the pairs, `groups.py` groups.
 
 Positions are those of the sketches sorted by content key, so that nothing depends on the order of the input.
 """
@@ -13,8 +13,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dedup import schema
-from dedup.kernels import hashing, jaccard, lsh, minhash
+from dedup.kernels import hashing, jaccard, minhash
 from dedup.params import DuplicateParams
+from dedup.spill import IN_MEMORY, Spill
 from dedup.text import Comparable, comparable, tokenise
 
 _Int = npt.NDArray[np.int64]
@@ -107,19 +108,6 @@ def to_datasketch(signatures: npt.NDArray[np.uint32]) -> list[Any]:
     return [MinHash(hashvalues=row, **same) for row in signatures]
 
 
-def band_shape(num_perm: int, threshold: float, recall: float) -> tuple[int, int]:
-    """Return (bands, rows): the most rows that still find `recall` of the pairs at the Jaccard threshold.
-
-    A pair of Jaccard j shares a band with probability 1 - (1 - j^rows)^bands (Leskovec, Rajaraman, Ullman 2020,
-    section 3.4.2). More rows mean fewer useless candidates.
-    """
-    for rows in range(num_perm, 1, -1):
-        for bands in range(1, num_perm // rows + 1):
-            if 1 - (1 - threshold**rows) ** bands >= recall:
-                return bands, rows
-    return num_perm, 1
-
-
 def units(sketches: pa.Table, params: DuplicateParams) -> _Int:
     """Collapse documents that no rule of this pass can tell apart.
 
@@ -151,55 +139,23 @@ def units(sketches: pa.Table, params: DuplicateParams) -> _Int:
     return unit
 
 
-def candidates(sketches: pa.Table, params: DuplicateParams) -> tuple[_Int, _Int]:
-    """Find pairs worth verifying: MinHash bands for Jaccard, and a prefix join that completes both thresholds.
-
-    Parameters
-    ----------
-    sketches : one row per unit
-
-    Returns
-    -------
-    left, right : int64[p], left < right, sorted and distinct.
-    """
-    shingles, offsets = schema.ragged(sketches["shingles"])
-    sizes = np.diff(offsets)
-    # Neighbours in the order of the smallest hash are likely near-copies, which is what a hot key pairs.
-    filled = np.flatnonzero(sizes)
-    by_smallest = filled[np.argsort(shingles[offsets[filled]], kind="stable")]
-    found = [
-        _band_pairs(schema.matrix(sketches["signature"]), by_smallest, params),
-        _prefix_pairs(shingles, offsets, by_smallest, params),
-    ]
-    return _unpacked(np.concatenate(found))
-
-
-def equal_pairs(sketches: pa.Table, params: DuplicateParams) -> tuple[_Int, _Int]:
-    """Pair the units of equal text: notices that differ in title or date only.
-
-    Returns
-    -------
-    left, right : int64[p], as of `candidates`
-    """
-    key = schema.matrix(sketches["digest"])[:, 0]
-    filled = np.flatnonzero(np.diff(schema.ragged(sketches["shingles"])[1]))
-    by_key = filled[np.argsort(key[filled], kind="stable")]
-    return _unpacked(lsh.run_pairs(key[by_key], by_key, params.hot_key, params.predecessors))
-
-
-def verify(sketches: pa.Table, left: _Int, right: _Int, params: DuplicateParams) -> pa.Table:
+def verify(sketches: pa.Table, left: _Int, right: _Int, params: DuplicateParams, spill: Spill = IN_MEMORY) -> pa.Table:
     """Measure each candidate exactly and say whether it is the same text, and if not, why.
 
     Parameters
     ----------
-    sketches : one row per unit
     left, right : int64[p], positions
 
     Returns
     -------
     schema.VERIFIED
     """
-    similarity, contained = overlap(sketches, left, right)
+    parts = [_verified(sketches, left[part], right[part], params) for part in spill.picks(len(left))]
+    return pa.concat_tables(parts).combine_chunks() if parts else schema.VERIFIED.empty_table()
+
+
+def _verified(sketches: pa.Table, left: _Int, right: _Int, params: DuplicateParams) -> pa.Table:
+    similarity, contained = _overlap(sketches["shingles"], left, right)
     near = similarity >= params.jaccard
     within = contained >= params.containment
     digest = schema.matrix(sketches["digest"])
@@ -221,7 +177,9 @@ def verify(sketches: pa.Table, left: _Int, right: _Int, params: DuplicateParams)
     )
 
 
-def templates(sketches: pa.Table, left: _Int, right: _Int, params: DuplicateParams) -> npt.NDArray[np.bool_]:
+def templates(
+    sketches: pa.Table, left: _Int, right: _Int, params: DuplicateParams, spill: Spill = IN_MEMORY
+) -> npt.NDArray[np.bool_]:
     """Tell which pairs are one template filled in twice: like wording, but other figures, headlines or dates.
 
     Less likeness is asked than of copies, since what is filled in is much of a notice; independent reports share almost
@@ -229,29 +187,41 @@ def templates(sketches: pa.Table, left: _Int, right: _Int, params: DuplicatePara
 
     Parameters
     ----------
-    sketches : `TEMPLATE_COLUMNS` of schema.sketches, one row per unit
+    sketches : `TEMPLATE_COLUMNS` of schema.sketches
     left, right : int64[p], positions
 
     Returns
     -------
     bool[p]
     """
-    similarity, contained = overlap(sketches, left, right)
-    share = params.template_share
-    alike = (similarity >= share * params.jaccard) | (contained >= share * params.containment)
     found = np.zeros(len(left), np.bool_)
-    reason = _differences(sketches, left[alike], right[alike], similarity[alike], params)
-    found[alike] = np.isin(reason, OTHER_FACTS)
+    share = params.template_share
+    for part in spill.picks(len(left)):
+        x, y = left[part], right[part]
+        similarity, contained = _overlap(sketches["shingles"], x, y)
+        alike = (similarity >= share * params.jaccard) | (contained >= share * params.containment)
+        reason = _differences(sketches, x[alike], y[alike], similarity[alike], params)
+        found[part][alike] = np.isin(reason, OTHER_FACTS)
     return found
 
 
-def overlap(sketches: pa.Table, left: _Int, right: _Int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def overlap(
+    sketches: pa.Table, left: _Int, right: _Int, spill: Spill = IN_MEMORY
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Return exact Jaccard and containment (of the shorter in the longer) of each pair, float64[p] each."""
-    shingles, offsets = schema.ragged(sketches["shingles"])
-    sizes = np.diff(offsets)
-    shared = jaccard.overlap(shingles, offsets, left, right)
-    similarity = shared / np.maximum(sizes[left] + sizes[right] - shared, 1)
-    return similarity, shared / np.maximum(np.minimum(sizes[left], sizes[right]), 1)
+    similarity, contained = np.empty(len(left)), np.empty(len(left))
+    for part in spill.picks(len(left)):
+        similarity[part], contained[part] = _overlap(sketches["shingles"], left[part], right[part])
+    return similarity, contained
+
+
+def _overlap(
+    shingles: pa.ChunkedArray, left: _Int, right: _Int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    values, offsets = schema.ragged(shingles)
+    x, y = _sizes(offsets, left, right)
+    shared = jaccard.overlap(values, offsets, left, right)
+    return shared / np.maximum(x + y - shared, 1), shared / np.maximum(np.minimum(x, y), 1)
 
 
 def _differences(
@@ -261,21 +231,18 @@ def _differences(
     words = sketches["words"].to_numpy()
     shorter = np.minimum(words[left], words[right])
     figures, figure_offsets = schema.ragged(sketches["numbers"])
-    counts = np.diff(figure_offsets)
     agreeing = jaccard.overlap(figures, figure_offsets, left, right)
-    differing = np.minimum(counts[left], counts[right]) - agreeing
+    differing = np.minimum(*_sizes(figure_offsets, left, right)) - agreeing
     figures_agree = (differing <= shorter // params.numbers_slack) | (
         agreeing >= params.numbers_agree * (agreeing + differing)
     )
     titles, title_offsets = schema.ragged(sketches["title_words"])
-    title_sizes = np.diff(title_offsets)
-    shorter_title = np.minimum(title_sizes[left], title_sizes[right])
+    shorter_title = np.minimum(*_sizes(title_offsets, left, right))
     titled = shorter_title > 0
     title_shared = jaccard.overlap(titles, title_offsets, left, right)
     vocabulary, vocabulary_offsets = schema.ragged(sketches["vocabulary"])
-    distinct = np.diff(vocabulary_offsets)
     common = jaccard.overlap(vocabulary, vocabulary_offsets, left, right)
-    swapped = (distinct[left] > common) & (distinct[right] > common)
+    swapped = np.minimum(*_sizes(vocabulary_offsets, left, right)) > common
     hours = sketches["hours"].to_numpy()
     apart = np.abs(hours[left] - hours[right]) >= params.short_hours  # False where a date is unknown
     short = shorter < params.short_words
@@ -292,38 +259,8 @@ def _differences(
     )
 
 
-def _band_pairs(signatures: npt.NDArray[np.uint32], order: _Int, params: DuplicateParams) -> npt.NDArray[np.uint64]:
-    """Pair the units that share a band."""
-    bands, rows = band_shape(params.num_perm, params.jaccard, params.recall)
-    found = []
-    for keys in lsh.band_keys(signatures, bands, rows):
-        by_key = order[np.argsort(keys[order], kind="stable")]
-        found.append(lsh.run_pairs(keys[by_key], by_key, params.hot_key, params.predecessors))
-    return np.unique(np.concatenate(found))
-
-
-def _prefix_pairs(
-    shingles: npt.NDArray[np.uint64], offsets: _Int, order: _Int, params: DuplicateParams
-) -> npt.NDArray[np.uint64]:
-    """Pair the units of which the shorter may hold `prefix_containment` of its shingles in the longer."""
-    counts = np.zeros(1 << max(int(4 * len(shingles)).bit_length(), 10), np.uint8)
-    lsh.count_slots(shingles, counts)
-    chosen = lsh.prefix_keys(shingles, offsets, counts, 1 - params.prefix_containment)
-    keys, members, is_key = lsh.postings(shingles, offsets, chosen, counts)
-    rank = np.empty(len(offsets) - 1, np.int64)
-    rank[order] = np.arange(len(order))
-    by_key = np.lexsort((rank[members], keys))
-    sizes = np.diff(offsets)
-    pairs: npt.NDArray[np.uint64] = lsh.prefix_join(
-        keys[by_key], members[by_key], is_key[by_key], sizes, params.hot_key, params.predecessors
-    )
-    return pairs
-
-
-def _unpacked(pairs: npt.NDArray[np.uint64]) -> tuple[_Int, _Int]:
-    """Return the two positions of each distinct packed pair, sorted."""
-    pairs = np.unique(pairs)
-    return (pairs >> np.uint64(32)).astype(np.int64), (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
+def _sizes(offsets: _Int, left: _Int, right: _Int) -> tuple[_Int, _Int]:
+    return offsets[left + 1] - offsets[left], offsets[right + 1] - offsets[right]
 
 
 def _rows_where(

@@ -11,12 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 import dedup
-from dedup import duplicates, reading, schema, tables, text, weighing
+from dedup import duplicates, listing, reading, schema, tables, text, weighing
 from dedup.kernels.cosine import pair_cosines
 from dedup.params import Params
 from dedup.run import Result
+from dedup.spill import Spill
 from dedup.tables import Grouping
 
 _Int = npt.NDArray[np.int64]
@@ -34,6 +36,7 @@ class Corpus:
     terms: pa.Table  # schema.TERMS
     traces: pa.Table  # schema.TRACES
     source: reading.Source
+    spill: Spill
     boilerplate: dict[str, int] = field(default_factory=dict)  # how much was taken out
 
 
@@ -41,10 +44,8 @@ class Corpus:
 class Copies:
     """Pass 1: units (documents that no rule tells apart), their verified pairs, and the groups."""
 
-    unit: _Int  # [n] index into units
-    first: _Int  # [u] position of each unit's first document
-    units: pa.Table  # schema.sketches, one row per unit
-    verified: pa.Table  # schema.VERIFIED over units
+    unit: _Int  # [n] position of each unit's first document
+    verified: pa.Table  # schema.VERIFIED over the first documents of units
     group: _Int  # [n] dense
     contained: npt.NDArray[np.bool_]  # [n]
     representative: _Int  # [k] position, by group
@@ -69,14 +70,14 @@ def build_result(corpus: Corpus, copies: Copies, found: Stories, chosen: tuple[G
     by_group, by_story = chosen
     digest = schema.matrix(corpus.sketches["digest"])
     exact = (digest == digest[by_group.chosen[by_group.label]]).all(axis=1)
-    scores = similarities(copies, found, chosen, exact)
+    scores = similarities(corpus, copies, found, chosen, exact)
     relation = relations(copies, chosen, exact, scores)
     contained = relation == "contained"
     in_group = np.where(contained, scores["containment"], scores["jaccard"])
     same_group = np.isnan(scores["cosine"])
     similarity = np.where(same_group, np.where(np.isnan(in_group), 1.0, in_group), scores["cosine"])
-    documents = tables.documents_table(
-        corpus.documents, by_group, by_story, {"similarity": similarity, **scores}, relation
+    documents = listing.documents_table(
+        corpus.documents, by_group, by_story, {"similarity": similarity, **scores}, relation, corpus.spill
     )
     overlap = np.fmax(scores["jaccard"], scores["containment"])
     story_id = by_story.id[by_story.label]
@@ -90,7 +91,9 @@ def build_result(corpus: Corpus, copies: Copies, found: Stories, chosen: tuple[G
     return Result(documents, group_rows, clusters, pairs, rejects, {})
 
 
-def similarities(copies: Copies, found: Stories, chosen: tuple[Grouping, Grouping], exact: _Bool) -> dict[str, _Float]:
+def similarities(
+    corpus: Corpus, copies: Copies, found: Stories, chosen: tuple[Grouping, Grouping], exact: _Bool
+) -> dict[str, _Float]:
     """Measure each document: Jaccard and containment with its representative, cosine of that with the canonical one.
 
     All three are those of the texts without their boilerplate.
@@ -105,7 +108,10 @@ def similarities(copies: Copies, found: Stories, chosen: tuple[Grouping, Groupin
     """
     by_group, by_story = chosen
     representative = by_group.chosen[by_group.label]
-    jaccard, containment = duplicates.overlap(copies.units, copies.unit, copies.unit[representative])
+    left, right = copies.unit, copies.unit[representative]
+    other = left != right  # of the rest `exact` knows
+    jaccard, containment = np.ones((2, len(left)))
+    jaccard[other], containment[other] = duplicates.overlap(corpus.sketches, left[other], right[other], corpus.spill)
     itself = representative == np.arange(len(representative))
     home = found.rank[copies.group]
     away = home[by_story.chosen][by_story.label]
@@ -137,12 +143,11 @@ def relations(
 def duplicate_pairs(copies: Copies) -> pa.Table:
     """Return pass 1's evidence: every verified pair, and each exact copy with the first of its kind."""
     verified = copies.verified
-    left, right = (copies.first[verified[side].to_numpy()] for side in ("left", "right"))
+    left, right = (verified[side].to_numpy() for side in ("left", "right"))
     accepted = verified["accepted"].to_numpy(zero_copy_only=False)
     together = copies.group[left] == copies.group[right]
-    reason = verified["reason"].to_numpy(zero_copy_only=False)
-    reason = np.where(accepted & ~together, "better held by another group", reason)
-    copy = np.flatnonzero(copies.first[copies.unit] != np.arange(len(copies.unit)))
+    reason = pc.if_else(pa.array(accepted & ~together), "better held by another group", verified["reason"])
+    copy = np.flatnonzero(copies.unit != np.arange(len(copies.unit)))
     ones = np.ones(len(copy))
     return pa.concat_tables(
         [
@@ -150,14 +155,14 @@ def duplicate_pairs(copies: Copies) -> pa.Table:
                 left,
                 right,
                 level="duplicate",
-                kind=verified["kind"].to_numpy(zero_copy_only=False),
+                kind=verified["kind"],
                 jaccard=verified["jaccard"].to_numpy(),
                 containment=verified["containment"].to_numpy(),
                 accepted=accepted & together,
                 reason=reason,
             ),
             tables.evidence(
-                copies.first[copies.unit[copy]],
+                copies.unit[copy],
                 copy,
                 level="duplicate",
                 kind="exact",
@@ -189,11 +194,13 @@ def cohesion(found: Stories) -> _Float:
 def name_stories(corpus: Corpus, found: Stories) -> list[str]:
     """Name each story of two or more groups by its heaviest terms, as spelt in its titles and excerpts."""
     many = np.bincount(found.label)[found.label] > 1
-    shown = corpus.documents.take(pa.array(found.positions[many]))
+    named = np.zeros(len(corpus.documents), np.bool_)
+    named[found.positions[many]] = True
+    shown = corpus.documents.select(["title", "excerpt"]).filter(pa.array(named))
     words = text.spellings(pa.chunked_array([*shown["title"].chunks, *shown["excerpt"].chunks], pa.string()))
     dense = np.where(many, found.label, -1)
-    named = weighing.top_terms(found.vectors, dense, words)
-    return named + [""] * (int(found.label.max(initial=-1)) + 1 - len(named))
+    names = weighing.top_terms(found.vectors, dense, words)
+    return names + [""] * (int(found.label.max(initial=-1)) + 1 - len(names))
 
 
 def manifest(corpus: Corpus, result: Result, params: Params, seconds: dict[str, float]) -> dict[str, Any]:

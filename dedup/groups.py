@@ -11,22 +11,25 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dedup import schema
 from dedup.duplicates import verify
 from dedup.kernels import jaccard
 from dedup.params import DuplicateParams
+from dedup.spill import IN_MEMORY, Spill
 
 _Int = npt.NDArray[np.int64]
 _Bool = npt.NDArray[np.bool_]
 
 
-def group(sketches: pa.Table, verified: pa.Table, params: DuplicateParams) -> tuple[_Int, _Bool]:
-    """Group units by their accepted pairs.
+def group(
+    sketches: pa.Table, verified: pa.Table, params: DuplicateParams, spill: Spill = IN_MEMORY
+) -> tuple[_Int, _Bool]:
+    """Group documents by their accepted pairs; one without any is a group of its own.
 
     Parameters
     ----------
-    sketches : one row per unit
     verified : schema.VERIFIED
 
     Returns
@@ -34,17 +37,17 @@ def group(sketches: pa.Table, verified: pa.Table, params: DuplicateParams) -> tu
     label : int64[n], the smallest position of each one's group
     contained : bool[n], whether another text of its group contains it
     """
-    kind = verified["kind"].to_numpy(zero_copy_only=False)
+    contained = pc.equal(verified["kind"], "contained").to_numpy()
     accepted = verified["accepted"].to_numpy(zero_copy_only=False)
     left, right = verified["left"].to_numpy(), verified["right"].to_numpy()
-    near = accepted & (kind != "contained")
-    label = _hold_together(sketches, left[near], right[near], params)
-    within = accepted & (kind == "contained")
+    near = accepted & ~contained
+    label = _hold_together(sketches, left[near], right[near], params, spill)
+    within = accepted & contained
     scores = verified["containment"].to_numpy()[within], verified["jaccard"].to_numpy()[within]
-    return _attach(sketches, label, left[within], right[within], *scores, params)
+    return _attach(sketches, label, left[within], right[within], *scores, params, spill)
 
 
-def _hold_together(sketches: pa.Table, left: _Int, right: _Int, params: DuplicateParams) -> _Int:
+def _hold_together(sketches: pa.Table, left: _Int, right: _Int, params: DuplicateParams, spill: Spill) -> _Int:
     """Make groups of near copies in which every text resembles the one with the most copies.
 
     Components of the pairs chain: each is measured against its centre, the text with the most pairs. Whatever shares
@@ -66,7 +69,8 @@ def _hold_together(sketches: pa.Table, left: _Int, right: _Int, params: Duplicat
         centre = np.empty(n, np.int64)
         centre[label[order[first]]] = order[first]
         others = members[centre[label[members]] != members]
-        held = verify(sketches, centre[label[others]], others, loose)["accepted"].to_numpy(zero_copy_only=False)
+        held = verify(sketches, centre[label[others]], others, loose, spill)["accepted"]
+        held = held.to_numpy(zero_copy_only=False)
         released = others[~held]
         open_[:] = False
         open_[released] = True
@@ -88,6 +92,7 @@ def _attach(
     containment: npt.NDArray[np.float64],
     similarity: npt.NDArray[np.float64],
     params: DuplicateParams,
+    spill: Spill,
 ) -> tuple[_Int, _Bool]:
     """Attach each group to the group of its best container, but for containers of several unrelated texts (digests).
 
@@ -104,7 +109,7 @@ def _attach(
     sizes = np.diff(schema.ragged(sketches["shingles"])[1])
     swap = (sizes[left] > sizes[right]) | ((sizes[left] == sizes[right]) & (left < right))
     inner, outer = np.where(swap, right, left), np.where(swap, left, right)
-    digests = _digests(sketches, label, inner, outer, params)
+    digests = _digests(sketches, label, inner, outer, params, spill)
     across = (label[inner] != label[outer]) & ~digests[outer]
     # Groups are ranked by their longest text, so that attaching always goes upwards and never in a circle.
     height = np.zeros(n, np.int64)
@@ -125,7 +130,7 @@ def _attach(
     return _smallest(joined), contained
 
 
-def _digests(sketches: pa.Table, label: _Int, inner: _Int, outer: _Int, params: DuplicateParams) -> _Bool:
+def _digests(sketches: pa.Table, label: _Int, inner: _Int, outer: _Int, params: DuplicateParams, spill: Spill) -> _Bool:
     """Tell which texts contain several that have nothing to do with each other.
 
     Two contained texts are related where they share a tenth of the shorter one's shingles, or half of its headline: two
@@ -150,7 +155,9 @@ def _digests(sketches: pa.Table, label: _Int, inner: _Int, outer: _Int, params: 
     for (values, offsets), share in ((shingles, 0.1), (titles, params.short_title_share)):
         lengths = np.diff(offsets)
         shorter = np.minimum(lengths[x], lengths[y])
-        related |= (shorter > 0) & (jaccard.overlap(values, offsets, x, y) >= share * shorter)
+        for part in spill.picks(len(pair)):
+            shared = jaccard.overlap(values, offsets, x[part], y[part])
+            related[part] |= (shorter[part] > 0) & (shared >= share * shorter[part])
     found[outer[pair[~related]]] = True
     return found
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
@@ -160,18 +162,24 @@ class Params:
     level: Level = "story"  # how far to go: exact copies only, duplicates, or stories too
     with_text: bool = False
     jobs: int | None = None  # threads; None: all cores this process may use
+    memory: int | None = None  # bytes from which the job uses files; None: half of what it may use, at most 4 GiB
+    tmp_dir: str | None = None  # folder of these files; None: the system's
 
     def __post_init__(self) -> None:
         if self.level not in ("exact", "duplicate", "story"):
             raise SettingsError(f"level: got {self.level!r}, wanted exact, duplicate or story")
         if self.jobs is not None:
             _check("jobs", self.jobs, 1, 1024)
+        if self.memory is not None:
+            _check("memory", self.memory, 1 << 20, 1 << 60)
+        if self.tmp_dir is not None and not os.path.isdir(self.tmp_dir):  # noqa: PTH112 - pathlib is not imported here
+            raise SettingsError(
+                f"tmp-dir: got {self.tmp_dir!r}, wanted a folder that is there; make it, or name another"
+            )
 
     def results(self) -> dict[str, Any]:
-        """Return the settings that the result depends on, as plain JSON data (`jobs` does not change a byte)."""
-        settings = asdict(self)
-        del settings["jobs"]
-        return settings
+        """Return the settings that the result depends on, as plain JSON data; how the work is done changes no byte."""
+        return {name: value for name, value in asdict(self).items() if name not in ("jobs", "memory", "tmp_dir")}
 
 
 # The name of each setting for users, on the command line (with dashes) and in Python, and where it lives.
@@ -197,7 +205,24 @@ SETTINGS = {
     "level": "level",
     "with_text": "with_text",
     "jobs": "jobs",
+    "memory": "memory",
+    "tmp_dir": "tmp_dir",
 }
+
+
+def parse_size(text: str | int) -> int:
+    """Read a size in bytes, such as 4GB, 512MiB or 2.5g: powers of 1024 with an i, else of 1000.
+
+    Raises
+    ------
+    SettingsError
+        It is no such size.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:([kmgt])(i?)b?|b)?", str(text).strip(), re.IGNORECASE)
+    if not found:
+        raise SettingsError(f"memory: got {text!r}, wanted a size such as 4GB or 512MiB")
+    number, unit, binary = found.groups()
+    return int(float(number) * (1024 if binary else 1000) ** ("kmgt".index(unit.lower()) + 1 if unit else 0))
 
 
 def from_settings(settings: Mapping[str, Any]) -> Params:
@@ -215,6 +240,8 @@ def from_settings(settings: Mapping[str, Any]) -> Params:
             hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(SETTINGS)}"
             raise SettingsError(f"settings: no setting {name!r}; {hint}")
         if value is not None:
+            if name == "memory":
+                value = parse_size(value)  # noqa: PLW2901
             part, _, key = SETTINGS[name].rpartition(".")
             parts[part][key] = tuple(value) if isinstance(value, list) else value
     return Params(

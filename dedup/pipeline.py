@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from dedup import (
     boilerplate,
+    candidates,
     canonical,
     duplicates,
     groups,
@@ -36,6 +37,8 @@ from dedup.errors import SettingsError
 from dedup.findings import Copies, Corpus, Stories, build_result, manifest, mean_score
 from dedup.params import Params, from_settings
 from dedup.run import Result
+from dedup.spill import Spill, trim
+from dedup.stores import Columns, Rows, Shuffle
 from dedup.tables import Grouping
 
 _Int = npt.NDArray[np.int64]
@@ -94,6 +97,7 @@ class Clock:
         start, self._done = time.perf_counter(), 0
         self._progress(name, 0, None)
         yield
+        trim()
         self.seconds[name] = round(time.perf_counter() - start, 3)
         total = self._done or 1
         self._progress(name, total, total)
@@ -109,6 +113,7 @@ def read(source: Any, params: Params, policy: tuple[canonical.Rule, ...], engine
     asked = [name for name in canonical.columns_of(policy) if name not in schema.DOCUMENTS.names]
     kept_cols = tuple(dict.fromkeys((*params.reading.keep_cols, *asked)))
     origin = reading.open_source(source, replace(params.reading, keep_cols=kept_cols))
+    spill = Spill(params.tmp_dir, params.memory)
 
     def reduce(batch: pa.RecordBatch) -> tuple[pa.Table, pa.RecordBatch, pa.RecordBatch, pa.RecordBatch]:
         prepared = text.prepare(batch)
@@ -119,22 +124,30 @@ def read(source: Any, params: Params, policy: tuple[canonical.Rule, ...], engine
         if not params.with_text:
             documents = documents.drop_columns("text")
         terms = weighing.count_terms(batch, prepared, params.stories)
-        return documents, sketch, terms, boilerplate.trace(prepared, sketch, terms, params.duplicates)
+        trace = boilerplate.trace(prepared, sketch, terms, params.duplicates)
+        # Taken, not only for the order: what kernels return may be a view of much more.
+        order = pc.sort_indices(sketch["content_key"])
+        return documents.take(order), sketch.take(order), terms.take(order), trace.take(order)
 
     with clock.stage("read"):
-        parts = [reduce(pa.RecordBatch.from_pylist([], schema=origin.schema))]
+        empty = reduce(pa.RecordBatch.from_pylist([], schema=origin.schema))
+        parts = Shuffle(spill)
         for part in engine.map(reduce, origin.batches()):
-            parts.append(part)
+            parts.add(part, part[1]["content_key"].to_numpy())
             clock.advance("read", len(part[0]))
         reading.check_rejects(origin)
-        corpus = [pa.concat_tables([part[0] for part in parts])]
-        corpus += [pa.Table.from_batches([part[place] for part in parts]) for place in (1, 2, 3)]
-        parts.clear()
-        order = pc.sort_indices(corpus[0], [("content_key", "ascending"), ("doc_id", "ascending")])
-        for place, table in enumerate(corpus):  # one by one, so that only one is there twice
-            corpus[place] = table.take(order)
-        documents, sketches, terms, traces = corpus
-        return Corpus(documents, sketches, sketches.select(duplicates.TEMPLATE_COLUMNS), terms, traces, origin)
+        trim()
+        documents = Rows(spill, empty[0].schema)
+        sketches, terms, traces = (Columns(spill, table.schema) for table in empty[1:])
+        every: tuple[Rows | Columns, ...] = documents, sketches, terms, traces
+        for tables in parts.parts():
+            order = pc.sort_indices(tables[0], [("content_key", "ascending"), ("doc_id", "ascending")])
+            for place, grown in enumerate(every):
+                grown.append(tables[place].take(order))
+                tables[place] = None  # so that one at a time is there twice
+        kept = sketches.table()
+        whole = kept.select(duplicates.TEMPLATE_COLUMNS)
+        return Corpus(documents.table(), kept, whole, terms.table(), traces.table(), origin, spill)
 
 
 def without_boilerplate(corpus: Corpus, params: Params, clock: Clock) -> Corpus:
@@ -145,34 +158,39 @@ def without_boilerplate(corpus: Corpus, params: Params, clock: Clock) -> Corpus:
         left = boilerplate.strip(
             corpus.sketches, corpus.terms, corpus.traces, corpus.documents["source"], params.boilerplate,
             duplicates.permutations(params.duplicates.num_perm),
-            lambda counted: weighing.vectors(counted, weighing.background(), foreign=False),
+            lambda counted: weighing.vectors(counted, weighing.background(), foreign=False), corpus.spill,
         )  # fmt: skip
         counts = {"boilerplate_documents": left.documents, "boilerplate_shingles": left.shingles}
-        return replace(
+        corpus = replace(
             corpus, sketches=left.sketches, terms=left.terms, traces=schema.TRACES.empty_table(), boilerplate=counts
         )
+        if params.level == "story":
+            return corpus
+        # Pass 2 alone looks at terms, and at the texts as they were: their files go.
+        return replace(corpus, whole=corpus.whole.schema.empty_table(), terms=schema.TERMS.empty_table())
 
 
 def find_copies(corpus: Corpus, params: Params, policy: tuple[canonical.Rule, ...], clock: Clock) -> Copies:
     """Run pass 1: units, candidates, exact verification, groups, and the representative of each."""
+    sketches, spill = corpus.sketches, corpus.spill
     with clock.stage("candidates"):
-        first, unit = np.unique(duplicates.units(corpus.sketches, params.duplicates), return_inverse=True)
-        units = corpus.sketches.take(pa.array(first))
-        find = duplicates.equal_pairs if params.level == "exact" else duplicates.candidates
-        left, right = find(units, params.duplicates)
+        unit = duplicates.units(sketches, params.duplicates)
+        find = candidates.equal_pairs if params.level == "exact" else candidates.candidates
+        left, right = find(sketches, params.duplicates, unit, spill)
     with clock.stage("verify"):
-        verified = duplicates.verify(units, left, right, params.duplicates)
+        verified = duplicates.verify(sketches, left, right, params.duplicates, spill)
     with clock.stage("groups"):
-        label, contained = groups.group(units, verified, params.duplicates)
-        dense = np.unique(label, return_inverse=True)[1]
+        label, contained = groups.group(sketches, verified, params.duplicates, spill)
+        group = np.unique(label[unit], return_inverse=True)[1]
         accepted = verified.filter(verified["accepted"])
         central = mean_score(
-            len(units), accepted["left"].to_numpy(), accepted["right"].to_numpy(), accepted["jaccard"].to_numpy()
+            len(unit), accepted["left"].to_numpy(), accepted["right"].to_numpy(), accepted["jaccard"].to_numpy()
         )
         representative, reason = canonical.choose(
-            corpus.documents, dense[unit], policy, central=central[unit], contained=contained[unit]
+            corpus.documents, group, policy, central=central[unit], contained=contained[unit]
         )
-    return Copies(unit, first, units, verified, dense[unit], contained[unit], representative, reason)
+        spill.release()
+    return Copies(unit, verified, group, contained[unit], representative, reason)
 
 
 def find_stories(corpus: Corpus, copies: Copies, params: Params, engine: LocalEngine, clock: Clock) -> Stories:
@@ -182,12 +200,14 @@ def find_stories(corpus: Corpus, copies: Copies, params: Params, engine: LocalEn
     rank = np.empty(k, np.int64)
     rank[order] = np.arange(k)
     positions = copies.representative[order]
-    with clock.stage("vectors"):
-        vectors = weighing.vectors(corpus.terms.take(pa.array(positions)), weighing.background())
+    vectors = weighing.NO_TERMS._replace(indptr=np.zeros(k + 1, np.int64))
     links = evidence = schema.LINKS.empty_table()
     unlike = dict[str, pa.Table]()
     label = np.arange(k)
     if params.level == "story":
+        with clock.stage("vectors"):
+            vectors = weighing.vectors(corpus.terms.take(pa.array(positions)), weighing.background())
+            corpus.spill.release()
         with clock.stage("similar pairs"):
             days = timing.telling_days(corpus.sketches["hours"].to_numpy()[positions])
             refused = refused_pairs(copies, rank)
@@ -203,7 +223,7 @@ def find_stories(corpus: Corpus, copies: Copies, params: Params, engine: LocalEn
 def refused_pairs(copies: Copies, rank: _Int) -> tuple[_Int, _Int]:
     """Return the representatives of pairs that pass 1 refused for other facts: no evidence for one story either."""
     pairs = copies.verified.filter(pc.is_in(copies.verified["reason"], pa.array(duplicates.OTHER_FACTS)))
-    left, right = (rank[copies.group[copies.first[pairs[side].to_numpy()]]] for side in ("left", "right"))
+    left, right = (rank[copies.group[pairs[side].to_numpy()]] for side in ("left", "right"))
     both = np.unique(np.column_stack((np.minimum(left, right), np.maximum(left, right))), axis=0)
     both = both[both[:, 0] < both[:, 1]]
     return both[:, 0].copy(), both[:, 1].copy()
@@ -225,7 +245,7 @@ def part_templates(
     template that many fill in it hears nothing: that is boilerplate. So texts are taken as they were read.
     """
     left, right = (copies.unit[positions[links[side].to_numpy()]] for side in ("left", "right"))
-    template = duplicates.templates(corpus.whole.take(pa.array(copies.first)), left, right, params.duplicates)
+    template = duplicates.templates(corpus.whole, left, right, params.duplicates, corpus.spill)
     return links.filter(pa.array(~template)), links.filter(pa.array(template))
 
 
@@ -252,9 +272,10 @@ def choose_canonicals(
     inside = found.label[left] == found.label[right]
     central = mean_score(len(found.label), left[inside], right[inside], links["score"].to_numpy()[inside])
     chosen, reason = canonical.choose(
-        corpus.documents.take(pa.array(found.positions)),
+        corpus.documents,
         found.label,
         policy,
+        rows=found.positions,
         central=central,
         contained=copies.contained[found.positions],
     )

@@ -7,6 +7,7 @@ the order of their position.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,11 @@ class Grouping:
     chosen: _Int  # [k] position of the chosen document
     reason: npt.NDArray[Any]  # [k] the rule that chose it
     id: npt.NDArray[Any]  # [k]
+
+    @cached_property
+    def size(self) -> _Int:
+        """Documents of each cluster, int64[k]."""
+        return np.bincount(self.label)
 
 
 def cluster_ids(prefix: str, label: _Int, content_key: npt.NDArray[np.uint64], published: pa.Array) -> npt.NDArray[Any]:
@@ -59,60 +65,6 @@ def cluster_ids(prefix: str, label: _Int, content_key: npt.NDArray[np.uint64], p
     return np.array([f"{prefix}{value:016x}" for value in key.tolist()], dtype=object)
 
 
-def documents_table(
-    documents: pa.Table,
-    groups: Grouping,
-    stories: Grouping,
-    similar: dict[str, _Float],
-    relation: npt.NDArray[Any],
-) -> pa.Table:
-    """Build the documents table, sorted by story (largest first), group (largest first) and rank.
-
-    Parameters
-    ----------
-    documents : schema.DOCUMENTS (`text` only where wanted), `excerpt`, `content_key`, then kept columns, by position
-    similar : similarity, jaccard, containment, cosine, each float64[n], NaN for null
-    relation : str[n]
-
-    Returns
-    -------
-    schema.RUN_DOCUMENTS and kept columns
-    """
-    n = len(documents)
-    ids = documents["doc_id"].combine_chunks()
-    story_size, group_size = _sizes(stories.label), _sizes(groups.label)
-    canonical, representative = stories.chosen[stories.label], groups.chosen[groups.label]
-    position = np.arange(n)
-    made = {
-        "story_id": pa.array(stories.id[stories.label], pa.string()),
-        "duplicate_id": pa.array(groups.id[groups.label], pa.string()),
-        "is_canonical": pa.array(canonical == position),
-        "is_representative": pa.array(representative == position),
-        "canonical_doc_id": ids.take(pa.array(canonical)),
-        "representative_doc_id": ids.take(pa.array(representative)),
-        "relation": pa.array(relation, pa.string()),
-        "story_size": pa.array(story_size.astype(np.int32)),
-        "duplicate_size": pa.array(group_size.astype(np.int32)),
-        "canonical_reason": pa.array(stories.reason[stories.label], pa.string()),
-    }
-    made |= {name: _double(values) for name, values in similar.items()}
-    names = [*schema.RUN_DOCUMENTS.names, *(name for name in documents.column_names if name != "content_key")]
-    table = pa.table({name: made[name] if name in made else documents[name] for name in dict.fromkeys(names)})
-    story_rank, group_rank = _rank(stories.id), _rank(groups.id)
-    order = np.lexsort(
-        (
-            position,
-            representative != position,
-            group_rank[groups.label],
-            -group_size,
-            groups.label != groups.label[canonical],
-            story_rank[stories.label],
-            -story_size,
-        )
-    )
-    return table.take(pa.array(order))
-
-
 def groups_table(
     documents: pa.Table, groups: Grouping, story_id: npt.NDArray[Any], similarity: _Float, overlap: _Float
 ) -> pa.Table:
@@ -135,8 +87,8 @@ def groups_table(
                 "duplicate_size": pa.array(size.astype(np.int32)),
                 "n_sources": table["n_sources"],
                 "representative_doc_id": documents["doc_id"].take(pa.array(groups.chosen)),
-                "min_jaccard": _double(_least(groups.label[member], similarity[member], len(size))),
-                "cohesion": _double(_mean(groups.label[member], overlap[member], len(size))),
+                "min_jaccard": rounded(_least(groups.label[member], similarity[member], len(size))),
+                "cohesion": rounded(_mean(groups.label[member], overlap[member], len(size))),
                 "first_published_at": table["first"],
                 "last_published_at": table["last"],
             },
@@ -177,9 +129,9 @@ def clusters_table(
                 "title": documents["title"].take(pa.array(stories.chosen)),
                 "first_published_at": table["first"],
                 "last_published_at": table["last"],
-                "min_similarity": _double(_least(stories.label[others], similarity[others], len(size))),
-                "mean_similarity": _double(_mean(stories.label[others], similarity[others], len(size))),
-                "cohesion": _double(cohesion),
+                "min_similarity": rounded(_least(stories.label[others], similarity[others], len(size))),
+                "mean_similarity": rounded(_mean(stories.label[others], similarity[others], len(size))),
+                "cohesion": rounded(cohesion),
                 "top_terms": pa.array(top_terms, pa.string()),
             },
             schema=schema.RUN_CLUSTERS,
@@ -206,9 +158,9 @@ def pairs_table(documents: pa.Table, parts: list[pa.Table]) -> pa.Table:
     made = {
         "doc_id_a": ids.take(pa.array(left)),
         "doc_id_b": ids.take(pa.array(right)),
-        "hours_apart": _double(np.abs(hours[left] - hours[right])),
+        "hours_apart": rounded(np.abs(hours[left] - hours[right])),
     }
-    made |= {name: _double(pairs[name].to_numpy()) for name in ("jaccard", "containment", "cosine", "score")}
+    made |= {name: rounded(pairs[name].to_numpy()) for name in ("jaccard", "containment", "cosine", "score")}
     order = np.lexsort((rank[right], rank[left], pc.equal(pairs["level"], "story").to_numpy()))
     columns = [made[name] if name in made else pairs[name] for name in schema.RUN_PAIRS.names]
     return pa.Table.from_arrays(columns, schema=schema.RUN_PAIRS).take(pa.array(order))
@@ -263,19 +215,9 @@ def evidence(
     )
 
 
-def _sizes(label: _Int) -> _Int:
-    return np.bincount(label)[label]
-
-
-def _double(values: _Float) -> pa.Array:
+def rounded(values: _Float) -> pa.Array:
     """Round to six decimals; NaN becomes null, and no zero is negative."""
     return pa.array(np.round(values, 6) + 0.0, pa.float64(), from_pandas=True)
-
-
-def _rank(ids: npt.NDArray[Any]) -> _Int:
-    rank = np.empty(len(ids), np.int64)
-    rank[np.argsort(ids)] = np.arange(len(ids))
-    return rank
 
 
 def _least(label: _Int, values: _Float, k: int) -> _Float:

@@ -42,6 +42,9 @@ class Vectors(NamedTuple):
     terms: npt.NDArray[np.uint64]
 
 
+NO_TERMS = Vectors(np.zeros(1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0, np.uint64))
+
+
 def count_terms(documents: pa.RecordBatch, text: Comparable, params: StoryParams) -> pa.RecordBatch:
     """Count the terms of each document, those of its title `title_weight` times; function words are none.
 

@@ -12,6 +12,8 @@ from naive_pairs import (
     band_keys,
     components,
     count_slots,
+    look_up,
+    marks,
     minhash,
     overlap,
     postings,
@@ -19,7 +21,7 @@ from naive_pairs import (
     prefix_keys,
     run_pairs,
 )
-from naive_passages import cover, discount, mean_cosines, slot_counts, trace
+from naive_passages import common, cover, discount, mean_cosines, trace
 from naive_stories import (
     average_linkage,
     best_scores,
@@ -57,6 +59,7 @@ __all__ = [
     "band_keys",
     "best_scores",
     "block_postings",
+    "common",
     "common_parts",
     "components",
     "count_slots",
@@ -71,7 +74,9 @@ __all__ = [
     "hash_neighbours",
     "hash_pairs",
     "language_votes",
+    "look_up",
     "lookup",
+    "marks",
     "mean_cosines",
     "mean_nearness",
     "minhash",
@@ -88,7 +93,6 @@ __all__ = [
     "settle",
     "shingle",
     "similar_pairs",
-    "slot_counts",
     "tokenise",
     "trace",
     "tree_cut",

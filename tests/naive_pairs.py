@@ -42,29 +42,33 @@ def run_pairs(keys, members, hot, predecessors):
     return pairs
 
 
-def count_slots(values, counts):
-    found = Counter(value % len(counts) for value in values)
+def count_slots(values, counts, first, slots):
+    found = Counter(value % slots - first for value in values)
     return [min(255, count + found[slot]) for slot, count in enumerate(counts)]
 
 
-def prefix_keys(rows, counts, missing):
+def look_up(values, counts, first, slots, seen):
+    known = {first + slot: count for slot, count in enumerate(counts)}
+    return [known.get(value % slots, was) for value, was in zip(values, seen, strict=True)]
+
+
+def prefix_keys(rows, seen, missing):
     chosen = []
-    for row in rows:
-        wanted = math.floor(Fraction(missing).limit_denominator(10**6) * len(row)) + 3
-        rarest = sorted(range(len(row)), key=lambda i, row=row: (counts[row[i] % len(counts)], i))
-        chosen.append([i in rarest[:wanted] for i in range(len(row))])
+    for counts in seen:
+        wanted = math.floor(Fraction(missing).limit_denominator(10**6) * len(counts)) + 3
+        rarest = sorted(range(len(counts)), key=lambda i, counts=counts: (counts[i], i))
+        chosen.append([i in rarest[:wanted] and counts[i] > 1 for i in range(len(counts))])
     return chosen
 
 
-def postings(rows, chosen, counts):
-    marked = set()
-    for row, keys in zip(rows, chosen, strict=True):
-        marked |= {v % len(counts) for v, key in zip(row, keys, strict=True) if key and counts[v % len(counts)] > 1}
+def marks(rows, chosen, bits):
+    """Return the bits that the chosen hashes set."""
+    return {v % bits for row, keys in zip(rows, chosen, strict=True) for v, key in zip(row, keys, strict=True) if key}
+
+
+def postings(rows, chosen, marked, bits):
     return [
-        (value, d, chosen[d][i])
-        for d, row in enumerate(rows)
-        for i, value in enumerate(row)
-        if value % len(counts) in marked
+        (value, d, chosen[d][i]) for d, row in enumerate(rows) for i, value in enumerate(row) if value % bits in marked
     ]
 
 

@@ -34,8 +34,14 @@ def trace(tokens, words, characters, shingles, terms, figures):
     return traces
 
 
-def slot_counts(values, counts):
-    return [counts[value % len(counts)] for value in values]
+def common(rows, seen, bounds, part, parts):
+    """Give the place of each among all hashes, and its row."""
+    flat = [(d, value, count) for d, row in enumerate(rows) for value, count in zip(row, seen[d], strict=True)]
+    return [
+        (place, d)
+        for place, (d, value, count) in enumerate(flat)
+        if count >= bounds[d] and (value >> 40) % parts == part
+    ]
 
 
 def cover(ranks, flags, least, words):

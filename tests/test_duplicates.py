@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 import dedup
-from dedup import duplicates, schema, text
+from dedup import candidates, duplicates, schema, text
 from dedup.params import DuplicateParams
 
 NOON = datetime(2025, 5, 6, 12, tzinfo=UTC)
@@ -273,7 +273,7 @@ def test_candidates_are_complete():
     table = sketches(*articles)
     every = verify(table, *np.array(list(combinations(range(len(articles)), 2))).T)
     alike = every.filter(pa.array(np.array(every["reason"]) != "wording differs"))
-    left, right = duplicates.candidates(table, DuplicateParams())
+    left, right = candidates.candidates(table, DuplicateParams())
     found = set(zip(left.tolist(), right.tolist(), strict=True))
     wanted = set(zip(alike["left"].to_pylist(), alike["right"].to_pylist(), strict=True))
     assert len(wanted) > 100 and wanted <= found

@@ -25,12 +25,15 @@ LAYERS = (
         "text",
         "boilerplate",
         "languages",
+        "candidates",
         "duplicates",
+        "recurring",
         "groups",
         "stories",
         "timing",
         "weighing",
         "tables",
+        "listing",
         "canonical",
         "run",
         "explain",
@@ -38,7 +41,10 @@ LAYERS = (
         "gold",
         "report",
     },
+    {"rarity"},
     {"kernels", "commit", "lookup", "data"},
+    {"stores"},
+    {"spill"},
     {"schema", "params"},
     {"errors", "__init__"},  # __init__ holds the version; what it gives out is loaded on first use
 )
@@ -46,6 +52,7 @@ LEVEL = {name: len(LAYERS) - place for place, names in enumerate(LAYERS) for nam
 # Stages do not know each other, but tokens, comparable text and languages are notions of both passes, and groups.py is
 # the last part of pass 1, in a file of its own.
 ALLOWED = {
+    ("boilerplate", "recurring"),
     ("boilerplate", "text"),
     ("duplicates", "text"),
     ("languages", "text"),
@@ -54,6 +61,7 @@ ALLOWED = {
     ("weighing", "languages"),
     ("weighing", "text"),
     ("groups", "duplicates"),
+    ("listing", "tables"),
 }
 ONLY_IN = {
     "typer": {"cli.py"},

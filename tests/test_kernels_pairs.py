@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from dedup import candidates as finding
 from dedup import duplicates
 from dedup.kernels import jaccard, lsh, minhash
 from dedup.params import DuplicateParams
@@ -28,7 +29,7 @@ def signatures(rows):
 
 
 def sketches(sets):
-    """Return what `duplicates.candidates` reads of documents with these shingle sets."""
+    """Return what `candidates.candidates` reads of documents with these shingle sets."""
     values, offsets = naive.ragged([sorted(s) for s in sets])
     signature = pa.FixedSizeListArray.from_arrays(minhash.minhash(values, offsets, A, B).reshape(-1), 128)
     return pa.table({"shingles": pa.LargeListArray.from_arrays(offsets, values), "signature": signature})
@@ -85,7 +86,7 @@ def test_band_keys(rows, bands, width):
     [(0.5, 23, 3, 60, 40), (0.6, 22, 4, 60, 45), (0.7, 17, 5, 68, 56), (0.8, 13, 7, 63, 56)],
 )
 def test_bands_find_95_percent_at_the_threshold(threshold, bands, rows, size, shared):
-    assert duplicates.band_shape(128, threshold, 0.95) == (bands, rows)
+    assert finding.band_shape(128, threshold, 0.95) == (bands, rows)
     assert shared / (2 * size - shared) == threshold
     trials = 20_000
     pool = np.random.default_rng(20).integers(0, 2**64, (trials, 2 * size - shared), np.uint64)
@@ -128,9 +129,13 @@ def test_more_than_200_equal_keys():
 @example([0] * 300)  # a slot stops at 255
 @given(st.lists(hashes, max_size=60))
 def test_count_slots(values):
-    counts = np.arange(16, dtype=np.uint8) * 16
-    lsh.count_slots(np.array(values, np.uint64), counts)
-    assert counts.tolist() == naive.count_slots(values, [16 * i for i in range(16)])
+    for first, slots in ((0, 16), (16, 32), (32, 64)):  # a whole table, and parts of larger ones
+        counts = np.arange(16, dtype=np.uint8) * 16
+        lsh.count_slots(np.array(values, np.uint64), counts, first, slots)
+        assert counts.tolist() == naive.count_slots(values, [16 * i for i in range(16)], first, slots)
+        seen = np.full(len(values), 7, np.uint8)
+        lsh.look_up(np.array(values, np.uint64), counts, first, slots, seen)
+        assert seen.tolist() == naive.look_up(values, counts.tolist(), first, slots, [7] * len(values))
 
 
 some_counts = st.lists(st.integers(0, 3) | st.integers(250, 255), min_size=16, max_size=16)
@@ -140,15 +145,19 @@ distinct_rows = rows_of_hashes.map(naive.distinct)
 @quick
 @example([[], [1], [1, 2], [1, 2, 3, 4]], [2] * 16, 0.25)
 @example([list(range(16))], [255] * 16, 0.5)
+@example([[1, 2, 3], [2, 9]], [1, 2] * 8, 0.5)  # some are seen once
 @given(distinct_rows, some_counts, st.sampled_from([0.0, 0.125, 0.25, 0.5, 0.75]))
 def test_prefix_keys_and_postings(rows, counts, missing):
-    table = np.array(counts, np.uint8)
     values, offsets = naive.ragged(rows)
-    chosen = lsh.prefix_keys(values, offsets, table, missing)
-    wanted = naive.prefix_keys(rows, counts, missing)
+    seen = [[counts[value % 16] for value in row] for row in rows]
+    marks = np.zeros(2, np.uint8)
+    chosen = lsh.prefix_keys(values, offsets, naive.ragged(seen, np.uint8)[0], missing, marks)
+    wanted = naive.prefix_keys(rows, seen, missing)
     assert naive.unragged(chosen, offsets) == wanted
-    found = lsh.postings(values, offsets, chosen, table)
-    assert list(zip(*(column.tolist() for column in found), strict=True)) == naive.postings(rows, wanted, counts)
+    marked = naive.marks(rows, wanted, 16)
+    assert set(np.flatnonzero(np.unpackbits(marks, bitorder="little")).tolist()) == marked
+    found = lsh.postings(values, offsets, chosen, marks)
+    assert list(zip(*(column.tolist() for column in found), strict=True)) == naive.postings(rows, wanted, marked, 16)
 
 
 @quick
@@ -161,9 +170,10 @@ def test_prefix_join(sets, hot, predecessors):
     postings = sorted((key, d, (key + d) % 3 > 0) for d, row in enumerate(rows) for key in row)
     keys, members, is_key = ([posting[i] for posting in postings] for i in range(3))
     sizes = [len(row) for row in rows]
+    starts = [i for i, key in enumerate(keys) if i == 0 or key != keys[i - 1]]
     arrays = (
-        np.array(keys, np.uint64),
-        np.array(members, np.int64),
+        np.array([*starts, len(keys)], np.int64),
+        np.array(members, np.uint32),
         np.array(is_key, np.bool_),
         np.array(sizes, np.int64),
     )
@@ -196,7 +206,7 @@ def alike(sets, params):
 
 
 def candidates(sets, params):
-    left, right = duplicates.candidates(sketches(sets), params)
+    left, right = finding.candidates(sketches(sets), params)
     assert (left < right).all()
     return set(zip(left.tolist(), right.tolist(), strict=True))
 

@@ -51,13 +51,18 @@ def test_trace_beyond_sixteen_bits():
     assert ranks.tolist() == places.tolist() == np.minimum(tokens - np.uint64(1), passages.NOWHERE).tolist()
 
 
+counted = st.lists(st.tuples(hashes | st.integers(0, 7).map(lambda i: i << 40), st.integers(0, 255)), max_size=9)
+
+
 @quick
-@given(st.lists(hashes), st.integers(0, 5))
-def test_slot_counts(values, k):
-    counts = np.random.default_rng(k).integers(0, 256, 1 << k, dtype=np.uint8)
-    found = passages.slot_counts(np.array(values, np.uint64), counts)
-    assert found.dtype == np.uint8
-    assert found.tolist() == naive.slot_counts(values, counts.tolist())
+@given(st.lists(st.tuples(counted, st.integers(0, 256)), max_size=4), st.integers(0, 3), st.integers(0, 7))
+def test_common(documents, k, part):
+    rows, seen = ([[both[side] for both in row] for row, _ in documents] for side in (0, 1))
+    bounds, part = [bound for _, bound in documents], part % 2**k
+    values, offsets = naive.ragged(rows)
+    found = passages.common(values, offsets, naive.ragged(seen, np.uint8)[0], np.array(bounds, np.uint16), part, 1 << k)
+    pairs = zip(*(column.tolist() for column in found), strict=True)
+    assert list(pairs) == naive.common(rows, seen, bounds, part, 1 << k)
 
 
 @st.composite

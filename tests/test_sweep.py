@@ -9,7 +9,7 @@ import pytest
 from conftest import SEEDS, load, run
 
 import dedup
-from dedup import duplicates
+from dedup import candidates, duplicates
 from dedup.engines.local import LocalEngine
 from dedup.errors import InputError, SettingsError
 from dedup.evaluate import evaluate
@@ -133,7 +133,7 @@ def test_candidates_are_complete_at_every_threshold(name, values):
     for value in values:
         params = replace(DuplicateParams(), **{name: value})
         wanted = (jaccard >= params.jaccard) | (containment >= params.containment)
-        found = set(zip(*(side.tolist() for side in duplicates.candidates(units, params)), strict=True))
+        found = set(zip(*(side.tolist() for side in candidates.candidates(units, params)), strict=True))
         assert found >= set(zip(left[wanted].tolist(), right[wanted].tolist(), strict=True))
         counts.append(len(found))
     assert counts == sorted(counts, reverse=True) and counts[0] > counts[-1]

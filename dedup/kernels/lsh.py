@@ -71,26 +71,53 @@ def run_pairs(keys: npt.NDArray[np.uint64], members: npt.NDArray[np.int64], hot:
 
 
 @kernel
-def count_slots(values: npt.NDArray[np.uint64], counts: npt.NDArray[np.uint8]) -> None:
-    """Count hashes in a small table; a slot stops at 255 and may serve several hashes.
+def count_slots(values: npt.NDArray[np.uint64], counts: npt.NDArray[np.uint8], first: int, slots: int) -> None:
+    """Count hashes in a part of a small table; a slot stops at 255 and may serve several hashes.
 
     Parameters
     ----------
     values : uint64[m]
-    counts : uint8[2^k], changed in place. O(m).
+    counts : uint8[k], the slots first … first + k - 1, changed in place
+    slots : of the whole table, 2^j. O(m).
     """
-    mask = np.uint64(len(counts) - 1)
+    mask = np.uint64(slots - 1)
     for i in range(len(values)):
-        slot = values[i] & mask
-        if counts[slot] < 255:
+        slot = np.int64(values[i] & mask) - first
+        if 0 <= slot < len(counts) and counts[slot] < 255:
             counts[slot] += 1
 
 
 @kernel
+def look_up(
+    values: npt.NDArray[np.uint64],
+    counts: npt.NDArray[np.uint8],
+    first: int,
+    slots: int,
+    seen: npt.NDArray[np.uint8],
+) -> None:
+    """Note the count of each hash whose slot is in a part of a table, as of `count_slots`.
+
+    Parameters
+    ----------
+    values : uint64[m]; counts, first, slots : as of `count_slots`
+    seen : uint8[m], changed in place. O(m).
+    """
+    mask = np.uint64(slots - 1)
+    for i in range(len(values)):
+        slot = np.int64(values[i] & mask) - first
+        if 0 <= slot < len(counts):
+            seen[i] = counts[slot]
+
+
+@kernel
 def prefix_keys(
-    values: npt.NDArray[np.uint64], offsets: npt.NDArray[np.int64], counts: npt.NDArray[np.uint8], missing: float
+    values: npt.NDArray[np.uint64],
+    offsets: npt.NDArray[np.int64],
+    seen: npt.NDArray[np.uint8],
+    missing: float,
+    marks: npt.NDArray[np.uint8],
 ) -> Any:
-    """Choose the ⌊missing · n⌋ + 3 rarest shingles of each document of n shingles.
+    """Choose the ⌊missing · n⌋ + 3 rarest shingles of each document of n shingles, without those seen once.
 
     Whatever holds (1 - missing) of a document's shingles holds at least three of any such choice (prefix filter;
     Chaudhuri, Ganti, Kaushik 2006, section 3; Bayardo, Ma, Srikant 2007, section 4); the rarest make the shortest
@@ -99,13 +126,14 @@ def prefix_keys(
     Parameters
     ----------
     values : uint64[s], offsets : int64[n + 1]
-    counts : uint8[2^k] of `count_slots`; collisions cost time, never recall.
+    seen : uint8[s] of `look_up`; collisions cost time, never recall.
+    marks : uint8[2^k], of which the bits of the chosen hashes are set
 
     Returns
     -------
     bool[s]: the chosen ones. O(s).
     """
-    mask = np.uint64(len(counts) - 1)
+    mask = np.uint64(8 * len(marks) - 1)
     chosen = np.zeros(len(values), np.bool_)
     histogram = np.empty(256, np.int64)
     for d in range(len(offsets) - 1):
@@ -114,19 +142,21 @@ def prefix_keys(
         wanted = min(end - start, int(missing * (end - start) + 1e-6) + 3)
         histogram[:] = 0
         for i in range(start, end):
-            histogram[counts[values[i] & mask]] += 1
+            histogram[seen[i]] += 1
         level, below = 0, 0
         while level < 255 and below + histogram[level] < wanted:
             below += histogram[level]
             level += 1
         at_level = wanted - below
         for i in range(start, end):
-            count = counts[values[i] & mask]
-            if count < level:
-                chosen[i] = True
-            elif count == level and at_level > 0:
-                chosen[i] = True
+            rare = seen[i] < level
+            if seen[i] == level and at_level > 0:
+                rare = True
                 at_level -= 1
+            chosen[i] = rare and seen[i] > 1
+            if chosen[i]:
+                bit = values[i] & mask
+                marks[bit >> np.uint64(3)] |= np.uint8(1 << (bit & np.uint64(7)))
     return chosen
 
 
@@ -135,33 +165,30 @@ def postings(
     values: npt.NDArray[np.uint64],
     offsets: npt.NDArray[np.int64],
     chosen: npt.NDArray[np.bool_],
-    counts: npt.NDArray[np.uint8],
+    marks: npt.NDArray[np.uint8],
 ) -> Any:
-    """List the documents that hold a shingle which some document chose as a key and which is not alone.
+    """List the documents that hold a shingle which some document chose as a key, and some more.
 
     Parameters
     ----------
-    values : uint64[s], offsets : int64[n + 1], chosen : bool[s], counts : uint8[2^k]
+    values : uint64[s], offsets : int64[n + 1]
+    chosen : bool[s], marks : uint8[2^k], as of `prefix_keys`
 
     Returns
     -------
-    keys : uint64[m], members : int64[m], is_key : bool[m] (chosen by that member), in document order. O(s).
+    keys : uint64[m], members : uint32[m], is_key : bool[m] (chosen by that member), in document order. O(s).
     """
-    mask = np.uint64(len(counts) - 1)
-    marked = np.zeros(len(counts), np.bool_)
-    for i in range(len(values)):
-        if chosen[i] and counts[values[i] & mask] > 1:
-            marked[values[i] & mask] = True
+    mask = np.uint64(8 * len(marks) - 1)
     total = 0
     for i in range(len(values)):
-        total += marked[values[i] & mask]
+        total += _marked(marks, values[i] & mask)
     keys = np.empty(total, np.uint64)
-    members = np.empty(total, np.int64)
+    members = np.empty(total, np.uint32)
     is_key = np.empty(total, np.bool_)
     at = 0
     for d in range(len(offsets) - 1):
         for i in range(offsets[d], offsets[d + 1]):
-            if marked[values[i] & mask]:
+            if _marked(marks, values[i] & mask):
                 keys[at], members[at], is_key[at] = values[i], d, chosen[i]
                 at += 1
     return keys, members, is_key
@@ -169,8 +196,8 @@ def postings(
 
 @kernel
 def prefix_join(
-    keys: npt.NDArray[np.uint64],
-    members: npt.NDArray[np.int64],
+    starts: npt.NDArray[np.int64],
+    members: npt.NDArray[np.uint32],
     is_key: npt.NDArray[np.bool_],
     sizes: npt.NDArray[np.int64],
     hot: int,
@@ -182,7 +209,8 @@ def prefix_join(
 
     Parameters
     ----------
-    keys : uint64[m], sorted; members : int64[m]; is_key : bool[m], as of `postings`
+    starts : int64[r + 1], where the list of each key begins and ends
+    members : uint32[m]; is_key : bool[m], as of `postings`, by key
     sizes : int64[n], shingles per document
 
     Returns
@@ -191,15 +219,7 @@ def prefix_join(
     hold it).
     """
     n = len(sizes)
-    run_start = np.empty(len(keys), np.int64)  # of the run that posting i stands in
-    run_end = np.empty(len(keys), np.int64)
-    start = 0
-    for end in range(1, len(keys) + 1):
-        if end == len(keys) or keys[end] != keys[start]:
-            run_start[start:end] = start
-            run_end[start:end] = end
-            start = end
-    by_member, first = _group(members, is_key, n)
+    places, runs, first = _group(starts, members, is_key, n)
     shared = np.zeros(n, np.int64)
     touched = np.empty(n, np.int64)
     pairs = np.empty(1024, np.uint64)
@@ -207,17 +227,17 @@ def prefix_join(
     for d in range(n):
         n_touched = 0
         for p in range(first[d], first[d + 1]):
-            i = by_member[p]
-            start, end = run_start[i], run_end[i]
+            i = np.int64(places[p])
+            start, end = starts[runs[p]], starts[runs[p] + 1]
             if end - start > hot:
                 pairs = _room(pairs, at + 2 * predecessors)
                 for j in range(max(start, i - predecessors), min(end, i + predecessors + 1)):
                     if j != i:
-                        pairs[at] = _pair(d, members[j])
+                        pairs[at] = _pair(d, np.int64(members[j]))
                         at += 1
                 continue
             for j in range(start, end):
-                other = members[j]
+                other = np.int64(members[j])
                 if sizes[other] >= sizes[d] and other != d:
                     if shared[other] == 0:
                         touched[n_touched] = other
@@ -234,7 +254,13 @@ def prefix_join(
 
 
 @inlined
-def _pair(i: int, j: int) -> Any:
+def _marked(marks: npt.NDArray[np.uint8], bit: Any) -> Any:
+    """Tell whether a bit is set."""
+    return (marks[bit >> np.uint64(3)] >> (bit & np.uint64(7))) & 1 > 0
+
+
+@inlined
+def _pair(i: Any, j: Any) -> Any:
     """Pack two positions, the smaller one high."""
     return (np.uint64(min(i, j)) << np.uint64(32)) | np.uint64(max(i, j))
 
@@ -251,8 +277,10 @@ def _room(pairs: npt.NDArray[np.uint64], needed: int) -> Any:
 
 
 @inlined
-def _group(members: npt.NDArray[np.int64], is_key: npt.NDArray[np.bool_], n: int) -> Any:
-    """Group the indices of the key postings by member: indices int64[k], starts int64[n + 1]."""
+def _group(
+    starts: npt.NDArray[np.int64], members: npt.NDArray[np.uint32], is_key: npt.NDArray[np.bool_], n: int
+) -> Any:
+    """Group the key postings by member: places uint32[k] and runs uint32[k] of each, starts int64[n + 1]."""
     first = np.zeros(n + 1, np.int64)
     for i in range(len(members)):
         if is_key[i]:
@@ -260,9 +288,12 @@ def _group(members: npt.NDArray[np.int64], is_key: npt.NDArray[np.bool_], n: int
     for d in range(n):
         first[d + 1] += first[d]
     fill = first[:-1].copy()
-    grouped = np.empty(first[n], np.int64)
-    for i in range(len(members)):
-        if is_key[i]:
-            grouped[fill[members[i]]] = i
-            fill[members[i]] += 1
-    return grouped, first
+    places = np.empty(first[n], np.uint32)
+    runs = np.empty(first[n], np.uint32)
+    for run in range(len(starts) - 1):
+        for i in range(starts[run], starts[run + 1]):
+            if is_key[i]:
+                places[fill[members[i]]] = i
+                runs[fill[members[i]]] = run
+                fill[members[i]] += 1
+    return places, runs, first

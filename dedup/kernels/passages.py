@@ -78,22 +78,38 @@ def trace(
 
 
 @kernel
-def slot_counts(values: npt.NDArray[np.uint64], counts: npt.NDArray[np.uint8]) -> Any:
-    """Look up the count of each hash, as of `lsh.count_slots`: too high where a slot serves several.
+def common(
+    values: npt.NDArray[np.uint64],
+    offsets: npt.NDArray[np.int64],
+    seen: npt.NDArray[np.uint8],
+    bounds: npt.NDArray[np.uint16],
+    part: int,
+    parts: int,
+) -> Any:
+    """Find the hashes that may be common enough, of one of the parts into which their middle bits cut them.
 
     Parameters
     ----------
-    values : uint64[m]; counts : uint8[2^k]
+    values : uint64[s], offsets : int64[n + 1]
+    seen : uint8[s], upper bounds of how common each is
+    bounds : uint16[n], from which one counts as common in a document
+    part : 0 … parts - 1; parts : 2^k
 
     Returns
     -------
-    uint8[m]; 255 stands for all above, too. O(m).
+    places : int64[e], ascending; rows : int64[e], of which document. O(s).
     """
-    mask = np.uint64(len(counts) - 1)
-    out = np.empty(len(values), np.uint8)
-    for i in range(len(values)):
-        out[i] = counts[values[i] & mask]
-    return out
+    mask = np.uint64(parts - 1)
+    wanted = np.uint64(part)
+    places = np.empty(len(values), np.int64)  # pages that nothing is written to take no memory
+    rows = np.empty(len(values), np.int64)
+    at = 0
+    for d in range(len(offsets) - 1):
+        for i in range(offsets[d], offsets[d + 1]):
+            if seen[i] >= bounds[d] and (values[i] >> np.uint64(40)) & mask == wanted:
+                places[at], rows[at] = i, d
+                at += 1
+    return places[:at].copy(), rows[:at].copy()
 
 
 @kernel

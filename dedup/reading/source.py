@@ -98,6 +98,7 @@ class Source:
             self._record(chunk)
             if len(chunk.source_row):
                 yield self._batch(chunk, first_row)
+        self._ids.clear()
         refused_files = sum(reject.code in WHOLE_FILE for reject in self.rejects)
         if self._accepted == 0 and self.files and refused_files == len(self.files):
             raise InputError(f"{self.rejects[0].source_file}: {self.rejects[0].message}")
