@@ -26,7 +26,7 @@ import numpy.typing as npt
 from benchmarks import inputs, project
 from benchmarks.setting import Setting
 from dedup import duplicates, schema, text
-from dedup.kernels import folding, hashing, jaccard, lsh, minhash, tfidf
+from dedup.kernels import folding, hashing, jaccard, lsh, minhash, tfidf, tokens
 
 LARGE = 1 << 25  # doubles: 268 MB
 CACHED = 1 << 16  # doubles: 512 kB
@@ -152,29 +152,29 @@ def _counted(dump: Path) -> int:
 
 def _text_cases(column: Any) -> dict[str, Case]:
     data, offsets = schema.utf8(column)
-    classes, folds, expansions = text.unicode_tables()
+    tables = text.unicode_tables()
     comparable = schema.utf8(text.comparable(column))
-    tokens = text.tokenise(text.comparable(column))
+    made = text.tokenise(text.comparable(column))
     n = len(offsets) - 1
     stops = np.empty(0, np.uint64)
-    counting = *tokens[:3], stops, np.empty(0, np.uint8), np.zeros(n + 1, np.int64), 0, stops, stops
+    counting = *made[:3], stops, np.empty(0, np.uint8), np.zeros(n + 1, np.int64), 0, stops, stops
     spoken = np.zeros(n, np.uint64)
     terms, counts, bounds = tfidf.count_terms(*counting, spoken)
     known = np.unique(terms)
     columns, idf = tfidf.lookup(known, terms), np.ones(len(known))
     return {
-        "fold": Case(lambda: folding.fold(data, offsets, classes, folds, expansions), len(data), "bytes", 2),
-        "tokenise": Case(lambda: hashing.tokenise(*comparable, classes), len(comparable[0]), "bytes", 1),
-        "shingle": Case(lambda: hashing.shingle(*tokens[:3], 3, 5), len(tokens[0]), "tokens", 16),
-        "count_terms": Case(lambda: tfidf.count_terms(*counting, spoken), len(tokens[0]), "tokens", 8),
+        "fold": Case(lambda: folding.fold(data, offsets, *tables[:3]), len(data), "bytes", 2),
+        "tokenise": Case(lambda: tokens.tokenise(*comparable, tables.classes), len(comparable[0]), "bytes", 1),
+        "shingle": Case(lambda: hashing.shingle(*made[:3], 3, 5), len(made[0]), "tokens", 16),
+        "count_terms": Case(lambda: tfidf.count_terms(*counting, spoken), len(made[0]), "tokens", 8),
         "lookup": Case(lambda: tfidf.lookup(known, terms), len(terms), "terms", 12),
         "unit_rows": Case(lambda: tfidf.unit_rows(columns, counts, bounds, idf), len(terms), "terms", 20),
     }
 
 
 def _pair_cases(column: Any) -> dict[str, Case]:
-    tokens = text.tokenise(text.comparable(column))
-    shingles, offsets = hashing.shingle(*tokens[:3], 3, 5)
+    made = text.tokenise(text.comparable(column))
+    shingles, offsets = hashing.distinct(*hashing.shingle(*made[:3], 3, 5))
     permutations = duplicates.permutations(128)
     signed = minhash.minhash(shingles, offsets, *permutations)
     n = len(offsets) - 1
@@ -185,7 +185,7 @@ def _pair_cases(column: Any) -> dict[str, Case]:
             lambda: minhash.minhash(shingles, offsets, *permutations), len(shingles) * 128, "slots", 1, ARITHMETIC
         ),
         "band_keys": Case(lambda: list(lsh.band_keys(signed, 25, 5)), n * 125, "slots", 4),
-        "count_slots": Case(lambda: lsh.count_slots(shingles, slots), len(shingles), "shingles", 8),
+        "count_slots": Case(lambda: lsh.count_slots(shingles, slots, 0, len(slots)), len(shingles), "shingles", 8),
         "overlap": Case(
             lambda: jaccard.overlap(shingles, offsets, left, left + 1), int(2 * len(shingles)), "shingles", 8
         ),

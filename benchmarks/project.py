@@ -18,16 +18,16 @@ import pyarrow.parquet as pq
 from scipy import sparse
 
 from benchmarks import inputs, truth
-from dedup import duplicates, groups, reading, text
+from dedup import candidates, duplicates, groups, reading, text
 from dedup.engines.local import LocalEngine
-from dedup.kernels import cosine, hashing, linkage, minhash, tfidf
+from dedup.kernels import cosine, linkage, postings, tfidf
 from dedup.params import DuplicateParams, ReadingParams, StoryParams
 from dedup.weighing import Vectors
 
 SLOTS = 128
 ROWS = 512  # documents a thread takes at a time
 PLACES = 256  # rows of vectors likewise
-EVERYTHING = 1 << 62
+BLOCK = 4096  # of `stories`
 
 Run = Callable[[], Any]
 
@@ -45,15 +45,10 @@ def lower(source: Path, threads: int) -> Run:
 
 def signatures(source: Path, threads: int) -> Run:
     """Text → signatures of 128 slots, uint32[n, 128]."""
-    texts = inputs.column(source)
-    permutations = duplicates.permutations(SLOTS)
-    settings = DuplicateParams()
+    texts, params = inputs.column(source), DuplicateParams(num_perm=SLOTS)
 
     def part(start: int) -> npt.NDArray[np.uint32]:
-        tokens = text.tokenise(text.comparable(texts.slice(start, ROWS)))
-        shingles = hashing.shingle(*tokens[:3], settings.shingle_words, settings.shingle_chars)
-        signed: npt.NDArray[np.uint32] = minhash.minhash(*shingles, *permutations)
-        return signed
+        return duplicates.signatures(texts.slice(start, ROWS), params)
 
     return lambda: np.concatenate(_threaded(threads, part, range(0, len(texts), ROWS)))
 
@@ -71,12 +66,11 @@ def copies(source: Path, threads: int, threshold: float) -> Run:
             sketches = pa.Table.from_batches(list(engine.map(sketch, batches)))
         order = pc.sort_indices(sketches, [("content_key", "ascending"), ("row", "ascending")])
         sketches = sketches.take(order)
-        first, unit = np.unique(duplicates.units(sketches, params), return_inverse=True)
-        units = sketches.take(pa.array(first))
-        verified = duplicates.verify(units, *duplicates.candidates(units, params), params)
-        label, _ = groups.group(units, verified, params)
+        unit = duplicates.units(sketches, params)
+        verified = duplicates.verify(sketches, *candidates.candidates(sketches, params, unit), params)
+        label, _ = groups.group(sketches, verified, params)
         row = sketches["row"].to_numpy()
-        return {"verified": verified, "unit": _at(row, unit), "labels": _at(row, label[unit]), "threshold": threshold}
+        return {"verified": verified, "unit": unit, "labels": _at(row, label[unit]), "row": row, "threshold": threshold}
 
     return run
 
@@ -85,11 +79,10 @@ def pairs_alike(found: dict[str, Any]) -> npt.NDArray[np.int64]:
     """Return the packed pairs of documents that `copies` measured as alike, before figures and titles had a say."""
     verified = found["verified"].filter(pc.greater_equal(found["verified"]["jaccard"], found["threshold"]))
     left, right = verified["left"].to_numpy(), verified["right"].to_numpy()
-    unit = found["unit"]
-    count = int(unit.max(initial=0)) + 1
-    alike = sparse.coo_array((np.ones(len(left), np.int32), (left, right)), (count, count)).tocsr()
-    member = sparse.coo_array((np.ones(len(unit), np.int32), (unit, np.arange(len(unit)))), (count, len(unit))).tocsr()
-    linked = alike + alike.T + sparse.eye_array(count, dtype=np.int32, format="csr")
+    unit, n = found["unit"], len(found["unit"])
+    alike = sparse.coo_array((np.ones(len(left), np.int32), (left, right)), (n, n)).tocsr()
+    member = sparse.coo_array((np.ones(n, np.int32), (unit, found["row"])), (n, n)).tocsr()
+    linked = alike + alike.T + sparse.eye_array(n, dtype=np.int32, format="csr")
     return truth.packed(*(member.T @ linked @ member).nonzero())
 
 
@@ -102,7 +95,7 @@ def load_vectors(source: Path) -> Vectors:
 def save_vectors(path: Path, matrix: sparse.csr_array) -> Path:
     """Write unit rows in the types of the project, columns ascending."""
     matrix.sort_indices()
-    indptr, indices = matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32)
+    indptr, indices = matrix.indptr.astype(np.int64), matrix.indices.astype(np.uint32)
     terms = np.arange(matrix.shape[1], dtype=np.uint64)
     np.savez(path, indptr=indptr, indices=indices, data=matrix.data.astype(np.float32), terms=terms)
     return path
@@ -121,21 +114,35 @@ def all_pairs(vectors: Vectors, floor: float, jobs: int) -> tuple[npt.NDArray[np
     -------
     left, right : int64[p]
     """
-    indptr, indices, data = vectors.indptr, vectors.indices.view(np.uint32), vectors.data
+    indptr, indices, data = by_frequency(vectors)
     n = len(indptr) - 1
-    order = np.arange(n)
-    postings = cosine.transpose(indptr, indices, data, len(vectors.terms), order)
-    none, nothing = np.zeros(n), np.empty(0, np.int64)
-    reach = 0, np.zeros(n, np.int64), np.full(n, n)
+    order, begin, columns = np.arange(n), indptr[:-1], len(vectors.terms)
+    index: Any = postings.block_postings(indptr, indices, data, order, columns, BLOCK)
+    common: Any = postings.common_parts(indptr, indices, data, order, postings.CHECKPOINTS)
+    nothing, nobody = np.empty(0, np.int64), np.zeros(n + 1, np.int64)
+    # Best cosines of 2 are never surpassed, so that the tolls of all stay at the floor.
+    best, none = np.full((n, 1), 2.0), np.empty((n, 0))
+    halves = np.full(n, floor / 2 * (1 - 1e-6), np.float32)
+    state = np.zeros(n), np.full(n, floor / 2), best, none.astype(np.int64), none, np.full(n, 2, np.float32), halves
 
     def part(first: int) -> Any:
         return cosine.similar_pairs(
-            first, min(first + PLACES, n), first, order, indptr, indices, data, *postings, *reach, EVERYTHING,
-            nothing, np.zeros(n + 1, np.int64), none, none, none, 1, 1, floor, 1.0, 1.0,
-        )[3:5]  # fmt: skip
+            first, min(first + PLACES, n), order, indptr, indices, data, begin, BLOCK, *index, *common,
+            postings.CHECKPOINTS, floor, n, np.full(n, n), nothing, nobody, *state, floor, 1.0, 1.0,
+        )[:2]  # fmt: skip
 
     left, right = zip(*_threaded(jobs, part, range(0, n, PLACES)), strict=True)
     return np.concatenate(left), np.concatenate(right)
+
+
+def by_frequency(vectors: Vectors) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint32], npt.NDArray[np.float32]]:
+    """Return the rows with their columns by falling document frequency, as `weighing.vectors` makes them."""
+    counts = np.bincount(vectors.indices, minlength=len(vectors.terms))
+    rank = np.empty(len(counts), np.uint32)
+    rank[np.argsort(-counts, kind="stable")] = np.arange(len(counts), dtype=np.uint32)
+    indices, data = rank[vectors.indices], vectors.data.copy()
+    postings.order_rows(vectors.indptr, indices, data)
+    return vectors.indptr, indices, data
 
 
 def tfidf_vectors(source: Path, threads: int) -> Run:
