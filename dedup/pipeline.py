@@ -142,12 +142,17 @@ def read(source: Any, params: Params, policy: tuple[canonical.Rule, ...], engine
         every: tuple[Rows | Columns, ...] = documents, sketches, terms, traces
         for tables in parts.parts():
             order = pc.sort_indices(tables[0], [("content_key", "ascending"), ("doc_id", "ascending")])
-            for place, grown in enumerate(every):
-                grown.append(tables[place].take(order))
-                tables[place] = None  # so that one at a time is there twice
+            for grown, table in zip(
+                every, engine.map(lambda table, order=order: table.take(order), tables), strict=True
+            ):
+                grown.append(table)
         kept = sketches.table()
         whole = kept.select(duplicates.TEMPLATE_COLUMNS)
         return Corpus(documents.table(), kept, whole, terms.table(), traces.table(), origin, spill)
+
+
+def _taken(order: pa.Array, table: pa.Table) -> pa.Table:
+    return table.take(order)
 
 
 def without_boilerplate(corpus: Corpus, params: Params, clock: Clock) -> Corpus:

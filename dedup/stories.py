@@ -26,6 +26,8 @@ _CHUNK = 128  # rows a thread takes at a time; fixed, so that results do not dep
 _WAVES = 512, 8192  # fewest and most rows after which earlier ones hear of them, which raises what a pair must reach
 _BLOCK = 4096  # places: accumulators of 32 kB, and common terms whose postings stay in the second level of the cache
 
+_LEFT_TO_BOUND = 0.7  # length of a row's common terms, relative to the usual toll: longer ones leave more to finish
+
 
 def similar_pairs(rows: Vectors, days: _Float, refused: tuple[_Int, _Int], params: StoryParams, each: Each) -> pa.Table:
     """Find the pairs of documents that resemble each other more than their neighbourhoods explain.
@@ -176,7 +178,7 @@ def _sifted_in_order(
     found: list[tuple[_Int, _Int, _Float]] = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]
     for wave, end in _waves(n):
         usual = 2 * float(halves[:wave].mean()) if wave else 0.0
-        most = max(usual, params.pair_floor)
+        most = _LEFT_TO_BOUND * max(usual, params.pair_floor)
 
         def chunk(first: int, end: int = end, most: float = most) -> Any:
             arrays = (*rows[:3], begin, _BLOCK, *index, *common, postings.CHECKPOINTS, most, undated, low, *refused)

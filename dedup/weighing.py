@@ -162,16 +162,9 @@ def top_terms(rows: Vectors, story: _Int, words: dict[int, str], count: int = 6)
     """
     nameable = np.sort(np.fromiter(words, np.uint64, len(words)))
     named = tfidf.lookup(nameable, rows.terms) >= 0
-    story_of = np.repeat(story, np.diff(rows.indptr))
-    kept = named[rows.indices] & (story_of >= 0)
-    pair, inverse = np.unique(story_of[kept] * len(rows.terms) + rows.indices[kept], return_inverse=True)
-    weight = np.bincount(inverse, rows.data[kept].astype(np.float64), len(pair))
-    of, term = np.divmod(pair, len(rows.terms))
-    order = np.lexsort((term, -weight, of))
-    of, term = of[order], term[order]
-    place = np.arange(len(of)) - np.searchsorted(of, of)
-    best = place < count
-    names: list[list[str]] = [[] for _ in range(int(story.max(initial=-1)) + 1)]
-    for label, column in zip(of[best].tolist(), term[best].tolist(), strict=True):
-        names[label].append(words[int(rows.terms[column])])
-    return [", ".join(terms) for terms in names]
+    members = np.argsort(story, kind="stable")
+    bounds = np.searchsorted(story[members], np.arange(int(story.max(initial=-1)) + 2))
+    found = tfidf.heaviest(rows.indptr, rows.indices, rows.data, named, members, bounds, count)
+    terms = rows.terms[found].tolist() if len(rows.terms) else [[]] * len(found)
+    kept = (found >= 0).sum(axis=1).tolist()
+    return [", ".join(words[term] for term in own[:size]) for own, size in zip(terms, kept, strict=True)]

@@ -46,6 +46,19 @@ def within_budget(rows, order, frequencies, met, budget):
     return out
 
 
+def heaviest(rows, wanted, groups, count):
+    """Take {column: weight} of each row; give the columns that weigh most over each group of rows."""
+    out = []
+    for members in groups:
+        total = {}
+        for row in members:
+            for column, weight in rows[row].items():
+                total[column] = total.get(column, 0.0) + weight
+        ranked = sorted((-weight, column) for column, weight in total.items() if weight > 0 and wanted[column])
+        out.append(([column for _, column in ranked] + [-1] * count)[:count])
+    return out
+
+
 # cosine, nearest, feedback
 
 

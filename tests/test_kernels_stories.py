@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dedup.kernels import cosine, feedback, linkage, nearest, postings
+from dedup.kernels import cosine, feedback, linkage, nearest, postings, tfidf
 
 quick = settings(max_examples=150, deadline=None)
 COLUMNS = 8
@@ -104,6 +104,20 @@ def test_within_budget(rows, seed, met, budget):
     met = [min(met, len(rows))] * len(rows)
     found = postings.within_budget(indptr, indices, order, int64(frequencies), int64(met), budget)
     assert (found - indptr[order]).tolist() == naive.within_budget(rows, order, frequencies, met, budget)
+
+
+@quick
+@example([], 1, 2)
+@example(EMPTY_ROWS, 2, 2)
+@given(matrices, st.integers(1, 4), st.integers(1, 4))
+def test_heaviest(rows, groups, count):
+    random = np.random.default_rng(len(rows))
+    group, wanted = random.integers(0, groups, len(rows)), random.random(COLUMNS) < 0.7
+    members = np.argsort(group, kind="stable")
+    bounds = np.searchsorted(group[members], np.arange(groups + 1))
+    found = tfidf.heaviest(*csr(rows), wanted, members, bounds, count)
+    parts = [members[a:b].tolist() for a, b in pairwise(bounds)]
+    assert found.tolist() == naive.heaviest(rows, wanted, parts, count)
 
 
 STEPS = np.array([0, 1, 2, 4, COLUMNS])

@@ -134,6 +134,61 @@ def unit_rows(
     return data
 
 
+@kernel
+def heaviest(
+    indptr: npt.NDArray[np.int64],
+    indices: npt.NDArray[np.uint32],
+    data: npt.NDArray[np.float32],
+    wanted: npt.NDArray[np.bool_],
+    members: npt.NDArray[np.int64],
+    bounds: npt.NDArray[np.int64],
+    count: int,
+) -> Any:
+    """Find the columns that weigh most over each group of rows.
+
+    Parameters
+    ----------
+    indptr, indices, data : rows in CSR; wanted : bool[v], columns that count
+    members : int64[k], rows; those of group g are members[bounds[g]] … members[bounds[g + 1] - 1]
+
+    Returns
+    -------
+    int64[groups, count], by falling sum of weights, ties by column; -1 where there are fewer. O(m · count) at worst.
+    """
+    groups = len(bounds) - 1
+    found = np.full((groups, count), -1)
+    column: Any
+    total = np.zeros(len(wanted), np.float64)
+    weights = np.empty(count, np.float64)
+    for g in range(groups):
+        for k in range(bounds[g], bounds[g + 1]):
+            for p in range(indptr[members[k]], indptr[members[k] + 1]):
+                total[indices[p]] += np.float64(data[p])
+        for k in range(count):
+            weights[k] = 0.0
+        for k in range(bounds[g], bounds[g + 1]):
+            for p in range(indptr[members[k]], indptr[members[k] + 1]):
+                column = np.int64(indices[p])
+                weight, total[column] = total[column], 0.0  # each counts once, where it is met first
+                if weight > 0.0 and wanted[column]:
+                    _insert_heavy(found, weights, g, column, weight)
+    return found
+
+
+@inlined
+def _insert_heavy(
+    found: npt.NDArray[np.int64], weights: npt.NDArray[np.float64], g: int, column: int, weight: float
+) -> None:
+    """Insert a column into the heaviest of a group."""
+    k = len(weights)
+    while k > 0 and (weight > weights[k - 1] or (weight == weights[k - 1] and column < found[g, k - 1])):
+        k -= 1
+    if k < len(weights):
+        for q in range(len(weights) - 1, k, -1):
+            found[g, q], weights[q] = found[g, q - 1], weights[q - 1]
+        found[g, k], weights[k] = column, weight
+
+
 @inlined
 def _collect(
     hashes: npt.NDArray[np.uint64],
