@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -142,9 +143,7 @@ def read(source: Any, params: Params, policy: tuple[canonical.Rule, ...], engine
         every: tuple[Rows | Columns, ...] = documents, sketches, terms, traces
         for tables in parts.parts():
             order = pc.sort_indices(tables[0], [("content_key", "ascending"), ("doc_id", "ascending")])
-            for grown, table in zip(
-                every, engine.map(lambda table, order=order: table.take(order), tables), strict=True
-            ):
+            for grown, table in zip(every, engine.map(partial(_taken, order), tables), strict=True):
                 grown.append(table)
         kept = sketches.table()
         whole = kept.select(duplicates.TEMPLATE_COLUMNS)

@@ -24,7 +24,7 @@ Each = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
 
 _CHUNK = 128  # rows a thread takes at a time; fixed, so that results do not depend on the number of threads
 _WAVES = 512, 8192  # fewest and most rows after which earlier ones hear of them, which raises what a pair must reach
-_BLOCK = 4096  # places: accumulators of 32 kB, and common terms whose postings stay in the second level of the cache
+_BLOCKS = 1024, 16_384  # fewest and most places of a block: see `_block_size`
 
 _LEFT_TO_BOUND = 0.7  # length of a row's common terms, relative to the usual toll: longer ones leave more to finish
 
@@ -168,7 +168,9 @@ def _sifted_in_order(
     met = np.where(np.arange(n) < undated, n, undated + high - low)
     frequencies = np.bincount(rows.indices, minlength=len(rows.terms))
     begin = postings.within_budget(rows.indptr, rows.indices, order, frequencies, met, params.postings)
-    index: Any = postings.block_postings(*rows[:3], order, len(rows.terms), _BLOCK)
+    shared = int((frequencies > 1).sum())  # the other columns are the last ones, and pair nobody
+    size = _block_size(n)
+    index: Any = postings.block_postings(*rows[:3], order, shared, size)
     common: Any = postings.common_parts(*rows[:3], order, postings.CHECKPOINTS)
     best = np.zeros((n, params.crowd_neighbours))
     neighbours = np.full((n, params.feedback_neighbours), -1)
@@ -181,7 +183,7 @@ def _sifted_in_order(
         most = _LEFT_TO_BOUND * max(usual, params.pair_floor)
 
         def chunk(first: int, end: int = end, most: float = most) -> Any:
-            arrays = (*rows[:3], begin, _BLOCK, *index, *common, postings.CHECKPOINTS, most, undated, low, *refused)
+            arrays = (*rows[:3], begin, size, *index, *common, postings.CHECKPOINTS, most, undated, low, *refused)
             state = days, shares, best, neighbours, weights, least, halves
             last = min(first + _CHUNK, end)
             found: Any = cosine.similar_pairs
@@ -196,6 +198,15 @@ def _sifted_in_order(
     tolls = shares * best.sum(axis=1) / params.crowd_neighbours
     outweighs = 2 * plain >= tolls[left] + tolls[right]
     return left[outweighs], right[outweighs], plain[outweighs], neighbours, weights
+
+
+def _block_size(n: int) -> int:
+    """Return how many places a block has: a power of two, about a sixteenth of all.
+
+    Few places have their accumulators and their common terms' postings in the cache; many have longer postings, and
+    fewer tables of where these start. A row visits its own block as a whole, though it meets but a part of it.
+    """
+    return int(min(max(1 << (n // 16).bit_length(), _BLOCKS[0]), _BLOCKS[1]))
 
 
 def _waves(n: int) -> Iterator[tuple[int, int]]:

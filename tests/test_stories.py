@@ -114,7 +114,7 @@ class TestNothingElseMatters:
         _, rows, days = seed_vectors
         before = links(rows, days)
         monkeypatch.setattr(stories, "_CHUNK", chunk)
-        monkeypatch.setattr(stories, "_BLOCK", block)
+        monkeypatch.setattr(stories, "_BLOCKS", (block, block))
         with LocalEngine(threads) as engine:
             assert links(rows, days, each=engine.map).equals(before)
 

@@ -101,7 +101,8 @@ def similar_pairs(
         for i in range(max(first, base + 1), last):
             c = _last_within(norms, i, most)
             begin_rare = _spread(order[i], begin[i], checkpoints[c], indptr, indices, data, common)
-            n_spans = _find_spans(begin_rare, indptr[order[i] + 1], indices, data, starts[b], spans, factors)
+            end = _last_listed(begin_rare, indptr[order[i] + 1], indices, starts.shape[1] - 1)
+            n_spans = _find_spans(begin_rare, end, indices, data, starts[b], spans, factors)
             _add(n_spans, spans, factors, bases[b], places, values, accumulators)
             for p in range(refused_offsets[i], refused_offsets[i + 1]):
                 if base <= refused[p] < base + size:
@@ -200,6 +201,14 @@ def _spread(
         common[indices[p]] = data[p]
         p += 1
     return p
+
+
+@inlined
+def _last_listed(begin: int, end: int, indices: npt.NDArray[np.uint32], n_columns: int) -> Any:
+    """Return where the terms of a row end that the postings list."""
+    while end > begin and indices[end - 1] >= n_columns:
+        end -= 1
+    return end
 
 
 @inlined

@@ -50,6 +50,7 @@ def block_postings(
     Parameters
     ----------
     order : int64[n], the row at each place
+    n_columns : later ones are left out
     size : at most 65,536
 
     Returns
@@ -69,16 +70,18 @@ def block_postings(
         first, last = b * size, min((b + 1) * size, n)
         for i in range(first, last):
             for p in range(indptr[order[i]], indptr[order[i] + 1]):
-                starts[b, indices[p] + 1] += np.uint32(1)
+                if indices[p] < n_columns:
+                    starts[b, indices[p] + 1] += np.uint32(1)
         for t in range(n_columns):
             starts[b, t + 1] += starts[b, t]
         base = bases[b]
         bases[b + 1] = base + np.int64(starts[b, n_columns])
         for i in range(first, last):
             for p in range(indptr[order[i]], indptr[order[i] + 1]):
-                at = starts[b, indices[p]]
-                starts[b, indices[p]] = at + np.uint32(1)
-                places[base + at], values[base + at] = i - first, data[p]
+                if indices[p] < n_columns:
+                    at = starts[b, indices[p]]
+                    starts[b, indices[p]] = at + np.uint32(1)
+                    places[base + at], values[base + at] = i - first, data[p]
         for t in range(n_columns, 0, -1):  # each start has become the next one's
             starts[b, t] = starts[b, t - 1]
         starts[b, 0] = 0
