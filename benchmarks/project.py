@@ -117,7 +117,10 @@ def all_pairs(vectors: Vectors, floor: float, jobs: int) -> tuple[npt.NDArray[np
     indptr, indices, data = by_frequency(vectors)
     n = len(indptr) - 1
     order, begin, columns = np.arange(n), indptr[:-1], len(vectors.terms)
-    index: Any = postings.block_postings(indptr, indices, data, order, columns, BLOCK)
+    starts = np.empty((-(-n // BLOCK), columns + 1), np.uint32)
+    places, values = np.empty(len(indices), np.uint16), np.empty(len(indices), np.float32)
+    bases = postings.block_postings(indptr, indices, data, order, BLOCK, starts, places, values)
+    index = starts, bases, places, values
     common: Any = postings.common_parts(indptr, indices, data, order, postings.CHECKPOINTS)
     nothing, nobody = np.empty(0, np.int64), np.zeros(n + 1, np.int64)
     # Best cosines of 2 are never surpassed, so that the tolls of all stay at the floor.

@@ -5,7 +5,7 @@ Positions are those of the sketches; of documents that no rule tells apart (`dup
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from dedup import rarity, schema
 from dedup.kernels import lsh
 from dedup.params import DuplicateParams
 from dedup.spill import IN_MEMORY, Spill
-from dedup.stores import Shuffle
+from dedup.stores import Shuffle, distinct
 
 _Int = npt.NDArray[np.int64]
 _Bool = npt.NDArray[np.bool_]
@@ -58,8 +58,8 @@ def candidates(
         own = filled[slice(*np.searchsorted(filled, (start, stop)))]
         smallest[own] = shingles[offsets[own]]
     by_smallest = filled[np.argsort(smallest[filled], kind="stable")]
-    bands = _distinct(_band_pairs(schema.matrix(sketches["signature"]), by_smallest, params, spill))
-    return _unpacked(_distinct([bands, _prefix_pairs(sketches["shingles"], alive, by_smallest, params, spill)]))
+    bands = distinct(_band_pairs(schema.matrix(sketches["signature"]), by_smallest, params, spill))
+    return _unpacked(distinct([bands, _prefix_pairs(sketches["shingles"], alive, by_smallest, params, spill)]))
 
 
 def equal_pairs(
@@ -75,7 +75,7 @@ def equal_pairs(
     alive = _first_of_its_unit(len(sketches), unit)
     filled = np.flatnonzero((np.diff(schema.ragged(sketches["shingles"])[1]) > 0) & alive)
     by_key = filled[np.argsort(key[filled], kind="stable")]
-    return _unpacked(_distinct([lsh.run_pairs(key[by_key], by_key, params.hot_key, params.predecessors)]))
+    return _unpacked(distinct([lsh.run_pairs(key[by_key], by_key, params.hot_key, params.predecessors)]))
 
 
 def _first_of_its_unit(n: int, unit: _Int | None) -> _Bool:
@@ -156,21 +156,3 @@ def _joined(parts: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
 def _unpacked(pairs: _Pairs) -> tuple[_Int, _Int]:
     """Return the two positions of each packed pair."""
     return (pairs >> np.uint64(32)).astype(np.int64), (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
-
-
-def _distinct(found: Iterable[_Pairs]) -> _Pairs:
-    """Return each pair once, sorted; of many lists that repeat each other a few are held at a time."""
-    kept = np.empty(0, np.uint64)
-    waiting: list[_Pairs] = []
-    for part in found:
-        waiting.append(part)
-        if sum(map(len, waiting)) > max(len(kept), 1 << 20):
-            kept = _merged([kept, *waiting])
-            waiting.clear()
-    return _merged([kept, *waiting])
-
-
-def _merged(lists: list[_Pairs]) -> _Pairs:
-    pairs: _Pairs = np.sort(np.concatenate(lists))
-    distinct: _Pairs = pairs[np.diff(pairs, prepend=~pairs[:1]) != 0]
-    return distinct

@@ -138,7 +138,7 @@ class StoryParams:
     dispersion: float = 0.7  # share of the logarithm of the usual decay that is taken off: none in a corpus of one day
     window: float = 90.0  # days; dated articles further apart are no candidates ...
     window_nearest: int = 10_000  # ... but so many before and after are: some dates are wrong, some stories last
-    postings: int = 4_000_000  # an article may visit; in a larger corpus its commonest terms are left out first
+    postings: int = 4_000_000  # of an article's terms; in a larger corpus its commonest terms are left out first
     link_floor: float = 0.02  # corrected similarity under which a link is not stored
     opposition: float = 3.0  # score that a template filled in again on another day takes from two stories
     same_day_opposition: float = 0.1  # and on the same day, or without dates

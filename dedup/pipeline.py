@@ -210,12 +210,13 @@ def find_stories(corpus: Corpus, copies: Copies, params: Params, engine: LocalEn
     label = np.arange(k)
     if params.level == "story":
         with clock.stage("vectors"):
-            vectors = weighing.vectors(corpus.terms.take(pa.array(positions)), weighing.background())
-            corpus.spill.release()
+            vectors = weighing.vectors(
+                corpus.terms, weighing.background(), chosen=positions, spill=corpus.spill, each=engine.map
+            )
         with clock.stage("similar pairs"):
             days = timing.telling_days(corpus.sketches["hours"].to_numpy()[positions])
             refused = refused_pairs(copies, rank)
-            links = stories.similar_pairs(vectors, days, refused, params.stories, engine.map)
+            links = stories.similar_pairs(vectors, days, refused, params.stories, engine.map, corpus.spill)
             links, unlike["other language"] = part_languages(links, corpus.terms["language"], positions)
             links, unlike["template"] = part_templates(links, corpus, copies, positions, params)
             evidence = pa.concat_tables([links, opposed_pairs(refused, unlike["template"], days, params)])

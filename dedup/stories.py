@@ -16,6 +16,7 @@ import pyarrow as pa
 from dedup import schema, timing
 from dedup.kernels import cosine, feedback, linkage, nearest, postings
 from dedup.params import StoryParams
+from dedup.spill import IN_MEMORY, Spill
 from dedup.weighing import Vectors
 
 _Int = npt.NDArray[np.int64]
@@ -29,7 +30,14 @@ _BLOCKS = 1024, 16_384  # fewest and most places of a block: see `_block_size`
 _LEFT_TO_BOUND = 0.7  # length of a row's common terms, relative to the usual toll: longer ones leave more to finish
 
 
-def similar_pairs(rows: Vectors, days: _Float, refused: tuple[_Int, _Int], params: StoryParams, each: Each) -> pa.Table:
+def similar_pairs(
+    rows: Vectors,
+    days: _Float,
+    refused: tuple[_Int, _Int],
+    params: StoryParams,
+    each: Each,
+    spill: Spill = IN_MEMORY,
+) -> pa.Table:
     """Find the pairs of documents that resemble each other more than their neighbourhoods explain.
 
     Twice the same correction: pairs whose cosine outweighs the crowd around both get feedback from their nearest
@@ -48,7 +56,7 @@ def similar_pairs(rows: Vectors, days: _Float, refused: tuple[_Int, _Int], param
     n = len(rows.indptr) - 1
     terms = np.diff(rows.indptr)
     shares = params.crowding * terms / (terms + params.crowd_length)
-    sifted = _crowded_pairs(rows, days, refused, params.sifting * shares, params, each)
+    sifted = _crowded_pairs(rows, days, refused, params.sifting * shares, params, each, spill)
     left, right, plain, neighbours, weights = sifted
     weights *= params.feedback
     norms = feedback.feedback_norms(rows.indptr, rows.indices, rows.data, len(rows.terms), neighbours, weights)
@@ -140,7 +148,13 @@ def within(days: _Float, window: float, nearest: int) -> tuple[int, _Int, _Int]:
 
 
 def _crowded_pairs(
-    rows: Vectors, days: _Float, refused: tuple[_Int, _Int], shares: _Float, params: StoryParams, each: Each
+    rows: Vectors,
+    days: _Float,
+    refused: tuple[_Int, _Int],
+    shares: _Float,
+    params: StoryParams,
+    each: Each,
+    spill: Spill = IN_MEMORY,
 ) -> tuple[_Int, _Int, _Float, _Int, _Float]:
     """Return the pairs whose plain cosine outweighs the crowd around both, and each row's nearest neighbours.
 
@@ -150,7 +164,7 @@ def _crowded_pairs(
     place = np.argsort(order)
     partners = _by_row(len(order), place[refused[0]], place[refused[1]])
     later, earlier, plain, neighbours, weights = _sifted_in_order(
-        rows, order, days[order], partners, shares[order], params, each
+        rows, order, days[order], partners, shares[order], params, each, spill
     )
     left, right = np.maximum(order[later], order[earlier]), np.minimum(order[later], order[earlier])
     by = np.argsort(left * len(order) + right, kind="stable")  # undated alone are sorted, which costs little
@@ -160,7 +174,7 @@ def _crowded_pairs(
 
 def _sifted_in_order(
     rows: Vectors, order: _Int, days: _Float, refused: tuple[_Int, _Int], shares: _Float,
-    params: StoryParams, each: Each,
+    params: StoryParams, each: Each, spill: Spill,
 ) -> tuple[_Int, _Int, _Float, _Int, _Float]:  # fmt: skip
     """Do so by place: all but `rows` is in the given order of the rows."""
     n = len(order)
@@ -170,7 +184,7 @@ def _sifted_in_order(
     begin = postings.within_budget(rows.indptr, rows.indices, order, frequencies, met, params.postings)
     shared = int((frequencies > 1).sum())  # the other columns are the last ones, and pair nobody
     size = _block_size(n)
-    index: Any = postings.block_postings(*rows[:3], order, shared, size)
+    index = _index(rows, order, shared, size, spill)
     common: Any = postings.common_parts(*rows[:3], order, postings.CHECKPOINTS)
     best = np.zeros((n, params.crowd_neighbours))
     neighbours = np.full((n, params.feedback_neighbours), -1)
@@ -198,6 +212,14 @@ def _sifted_in_order(
     tolls = shares * best.sum(axis=1) / params.crowd_neighbours
     outweighs = 2 * plain >= tolls[left] + tolls[right]
     return left[outweighs], right[outweighs], plain[outweighs], neighbours, weights
+
+
+def _index(rows: Vectors, order: _Int, columns: int, size: int, spill: Spill) -> tuple[npt.NDArray[Any], ...]:
+    """Make the postings of all blocks: starts, bases, places and values, as `similar_pairs` wants them."""
+    starts = spill.array((-(-len(order) // size), columns + 1), np.uint32)
+    places, values = spill.array(len(rows.indices), np.uint16), spill.array(len(rows.indices), np.float32)
+    bases = postings.block_postings(*rows[:3], order, size, starts, places, values)
+    return starts, bases, places, values
 
 
 def _block_size(n: int) -> int:

@@ -5,9 +5,10 @@ Half of a weight comes from background frequencies, so that a batch of five arti
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from importlib import resources
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,12 +17,16 @@ import pyarrow as pa
 from dedup import languages, schema
 from dedup.kernels import postings, tfidf
 from dedup.params import StoryParams
+from dedup.spill import IN_MEMORY, Spill
+from dedup.stores import distinct
 from dedup.text import Comparable
 
 _Int = npt.NDArray[np.int64]
 _Float = npt.NDArray[np.float64]
+Each = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
 
 _KNOWN_SHARE = 0.45  # of terms: languages that the background has counted have .7 to .98, others up to .25
+_ENTRY_BYTES = 24  # a term while it is weighed: hash, count, column and weight
 _TRUST = 4  # terms taken as known beforehand: a headline or two of rare names are no other language
 
 
@@ -71,7 +76,15 @@ def background() -> Background:
         return Background(table["terms"], table["counts"].astype(np.int32), int(table["documents"]))
 
 
-def vectors(counted: pa.Table, frequencies: Background, *, foreign: bool = True) -> Vectors:
+def vectors(
+    counted: pa.Table,
+    frequencies: Background,
+    *,
+    chosen: _Int | None = None,
+    foreign: bool = True,
+    spill: Spill = IN_MEMORY,
+    each: Each = map,
+) -> Vectors:
     """Weigh the terms of each document by √count · idf, to unit length.
 
     The idf is the mean of the corpus's own ln((1 + n) / df) and ln((1 + N) / (1 + df_background)): a batch of five
@@ -81,32 +94,69 @@ def vectors(counted: pa.Table, frequencies: Background, *, foreign: bool = True)
     Parameters
     ----------
     counted : schema.TERMS
+    chosen : int64[n], positions of the documents wanted; None: all
     foreign : whether it has; without, a word of many copies is not taken for a common one of its language.
     """
-    terms, offsets = schema.ragged(counted["terms"])
-    counts, _ = schema.ragged(counted["counts"])
-    known = np.sort(terms)
-    known = known[np.diff(known, prepend=~known[:1]) != 0]  # NumPy's unique takes four times as long
-    columns = tfidf.lookup(known, terms)
-    own = np.bincount(columns, minlength=len(known))
+    offsets = _row_offsets(counted["terms"], chosen)
+    parts = list(spill.slices(offsets, _ENTRY_BYTES))
+
+    def read(part: tuple[int, int]) -> pa.Table:
+        here = slice(*part)
+        return counted.slice(here.start, here.stop - here.start) if chosen is None else counted.take(chosen[here])
+
+    known = distinct(each(lambda part: _distinct_of(read(part)), parts))
+    columns, counts = spill.array(int(offsets[-1]), np.int32), spill.array(int(offsets[-1]), np.int32)
+
+    def locate(part: tuple[int, int]) -> _Int:
+        table, here = read(part), slice(offsets[part[0]], offsets[part[1]])
+        columns[here] = tfidf.lookup(known, schema.ragged(table["terms"])[0])
+        counts[here] = schema.ragged(table["counts"])[0]
+        return np.bincount(columns[here], minlength=len(known))
+
+    own = np.zeros(len(known), np.int64)
+    for some in each(locate, parts):
+        own += some
     place = tfidf.lookup(frequencies.terms, known)
     common = np.where(place >= 0, frequencies.counts[place], 0)
-    n = len(counted)
+    n = len(offsets) - 1
     idf = (np.log((1 + n) / np.maximum(own, 1)) + np.log((1 + frequencies.documents) / (1 + common))) / 2
     if foreign:
-        strange, peers = foreign_terms(counted["language"], columns, offsets, place >= 0)
+        language = counted["language"] if chosen is None else counted["language"].take(pa.array(chosen))
+        strange, peers = foreign_terms(language, columns, offsets, place >= 0, spill)
         idf[strange] = foreign_idf(own[strange], peers[strange], frequencies.documents)
-    data = tfidf.unit_rows(columns, counts, offsets, idf)
     falling = np.argsort(-own, kind="stable")
     rank = np.empty(len(known), np.uint32)
     rank[falling] = np.arange(len(known), dtype=np.uint32)
-    indices = rank[columns]
-    postings.order_rows(offsets, indices, data)
+    indices, data = spill.array(len(columns), np.uint32), spill.array(len(columns), np.float32)
+
+    def weigh(part: tuple[int, int]) -> None:
+        start, stop = part
+        here, ends = slice(offsets[start], offsets[stop]), offsets[start : stop + 1] - offsets[start]
+        data[here] = tfidf.unit_rows(columns[here], counts[here], ends, idf)
+        indices[here] = rank[columns[here]]
+        postings.order_rows(ends, indices[here], data[here])
+
+    for _ in each(weigh, parts):
+        spill.release()
     return Vectors(offsets, indices, data, known[falling])
 
 
+def _row_offsets(terms: pa.ChunkedArray, chosen: _Int | None) -> _Int:
+    """Return where the terms of each chosen document start, one after the other."""
+    lengths = np.diff(schema.ragged(terms)[1])
+    return np.concatenate(([0], np.cumsum(lengths if chosen is None else lengths[chosen])))
+
+
+def _distinct_of(counted: pa.Table) -> npt.NDArray[np.uint64]:
+    return distinct([schema.ragged(counted["terms"])[0]])
+
+
 def foreign_terms(
-    language: pa.ChunkedArray, columns: npt.NDArray[np.int32], offsets: _Int, known: npt.NDArray[np.bool_]
+    language: pa.ChunkedArray,
+    columns: npt.NDArray[np.int32],
+    offsets: _Int,
+    known: npt.NDArray[np.bool_],
+    spill: Spill = IN_MEMORY,
 ) -> tuple[npt.NDArray[np.bool_], _Float]:
     """Tell which terms the background lacks because it lacks their language, not because they are rare.
 
@@ -124,15 +174,23 @@ def foreign_terms(
     """
     group = languages.numbered(language) + 1
     terms = np.diff(offsets)
-    seen = np.concatenate(([0], np.cumsum(known[columns])))
-    seen_of = np.bincount(group, seen[offsets[1:]] - seen[offsets[:-1]])
-    lacking = (seen_of + _TRUST) / (np.bincount(group, terms) + _TRUST) < _KNOWN_SHARE
+    seen_of, terms_of = np.zeros(2 + int(group.max(initial=0))), np.bincount(group, terms)
+    for start, stop in spill.slices(offsets, _ENTRY_BYTES):
+        seen = np.concatenate(([0], np.cumsum(known[columns[offsets[start] : offsets[stop]]])))
+        ends = offsets[start : stop + 1] - offsets[start]
+        seen_of += np.bincount(group[start:stop], seen[ends[1:]] - seen[ends[:-1]], len(seen_of))
+    lacking = (seen_of[: len(terms_of)] + _TRUST) / (terms_of + _TRUST) < _KNOWN_SHARE
     if not lacking[group].any():
         return np.zeros(len(known), np.bool_), np.zeros(len(known))
-    own = np.maximum(np.bincount(columns, minlength=len(known)), 1)
-    of = np.repeat(group, terms)
-    foreign = ~known & (np.bincount(columns, lacking[of], len(known)) > own / 2)
-    return foreign, np.bincount(columns, np.bincount(group)[of], len(known)) / own
+    own, alien, peers = (np.zeros(len(known)) for _ in range(3))
+    documents = np.bincount(group)
+    for start, stop in spill.slices(offsets, _ENTRY_BYTES):
+        here, of = columns[offsets[start] : offsets[stop]], np.repeat(group[start:stop], terms[start:stop])
+        own += np.bincount(here, minlength=len(known))
+        alien += np.bincount(here, lacking[of], len(known))
+        peers += np.bincount(here, documents[of], len(known))
+    own = np.maximum(own, 1)
+    return ~known & (alien > own / 2), peers / own
 
 
 def foreign_idf(own: _Int, peers: _Float, documents: int) -> _Float:

@@ -64,14 +64,21 @@ def test_order_rows(rows):
     assert [list(zip(*row, strict=True)) for row in found] == [list(row.items()) for row in naive.order_rows(rows)]
 
 
+def index(arrays, order, columns, size):
+    """Return the postings of all blocks, in arrays that held something else before."""
+    starts = np.full((-(-len(order) // size), columns + 1), 7, np.uint32)
+    places, values = np.empty(len(arrays[1]), np.uint16), np.empty(len(arrays[1]), np.float32)
+    bases = postings.block_postings(*arrays, order, size, starts, places, values)
+    return starts, bases, places, values
+
+
 @quick
 @example([], 0, 2, COLUMNS)
 @example(EMPTY_ROWS, 1, 2, 1)
 @given(matrices, st.integers(0, 9), SIZES, st.integers(0, COLUMNS))
 def test_block_postings(rows, seed, size, columns):
     order = np.random.default_rng(seed).permutation(len(rows))
-    starts, bases, places, values = postings.block_postings(*csr(rows), order, columns, size)
-    places, values = places[: bases[-1]], values[: bases[-1]]
+    starts, bases, places, values = index(csr(rows), order, columns, size)
     found = []
     for block, (base, end) in zip(starts.astype(np.int64), pairwise(bases), strict=True):
         both = (naive.unragged(column[base:end], block) for column in (places, values))
@@ -167,7 +174,7 @@ def similar(case, crowd=10, near=3, floor=0.05, size=64, most=0.3):
     )  # fmt: skip
     found = cosine.similar_pairs(
         first, last, order, *arrays, arrays[0][order] + int64(left_out), size,
-        *postings.block_postings(*arrays, order, COLUMNS, size), *postings.common_parts(*arrays, order, STEPS), STEPS,
+        *index(arrays, order, COLUMNS, size), *postings.common_parts(*arrays, order, STEPS), STEPS,
         most, undated, int64(low), *ragged_partners(refused, n), *told, floor, *FADING,
     )  # fmt: skip
     pairs = naive.similar_pairs(first, last, rows, left_out, undated, low, refused, state, floor, FADING)

@@ -41,7 +41,7 @@ def average_linkage(
     -------
     children : int64[k, 2], node n + i joins nodes children[i]
     heights : float64[k], their averages. O(m log m) for trees of even growth; where one cluster of d neighbours takes
-    them one by one, O(d²). About 60 bytes a pair.
+    them one by one, O(d²). About 30 bytes a pair.
     """
     adjacent, weights, start, length = _adjacency(n, left, right, weight)
     following = np.full(2 * n, -1)  # list that continues a list, of the same cluster

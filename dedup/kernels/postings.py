@@ -42,32 +42,30 @@ def block_postings(
     indices: npt.NDArray[np.uint32],
     data: npt.NDArray[np.float32],
     order: npt.NDArray[np.int64],
-    n_columns: int,
     size: int,
+    starts: npt.NDArray[np.uint32],
+    places: npt.NDArray[np.uint16],
+    values: npt.NDArray[np.float32],
 ) -> Any:
     """Turn CSR rows into postings, one set for each block of `size` places.
 
     Parameters
     ----------
     order : int64[n], the row at each place
-    n_columns : later ones are left out
     size : at most 65,536
+    starts : uint32[⌈n / size⌉, v + 1], filled in, counted from the base of the block; columns from v on are left out.
+    places : uint16[m], values : float32[m], filled in: places from the first of the block, ascending inside a column
 
     Returns
     -------
-    starts : uint32[⌈n / size⌉, n_columns + 1], counted from bases[block]
-    bases : int64[⌈n / size⌉ + 1]
-    places : uint16[m], from the first of the block, ascending inside a column; values : float32[m]. O(m + blocks ·
-    columns).
+    bases : int64[⌈n / size⌉ + 1], where the postings of each block begin. O(m + blocks · v).
     """
-    n = len(order)
-    blocks = (n + size - 1) // size
-    starts = np.zeros((blocks, n_columns + 1), np.uint32)
-    bases = np.zeros(blocks + 1, np.int64)
-    places = np.empty(len(indices), np.uint16)
-    values = np.empty(len(indices), np.float32)
-    for b in range(blocks):
+    n, n_columns = len(order), starts.shape[1] - 1
+    bases = np.zeros(len(starts) + 1, np.int64)
+    for b in range(len(starts)):
         first, last = b * size, min((b + 1) * size, n)
+        for t in range(n_columns + 1):
+            starts[b, t] = 0
         for i in range(first, last):
             for p in range(indptr[order[i]], indptr[order[i] + 1]):
                 if indices[p] < n_columns:
@@ -85,7 +83,7 @@ def block_postings(
         for t in range(n_columns, 0, -1):  # each start has become the next one's
             starts[b, t] = starts[b, t - 1]
         starts[b, 0] = 0
-    return starts, bases, places, values
+    return bases
 
 
 @kernel
