@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+import dedup
 from benchmarks import corpus, project
 from benchmarks.measuring import OURS
 from benchmarks.setting import Setting
@@ -40,6 +42,14 @@ def run(source: Path, out: Path, level: str = "story", jobs: int | None = None) 
     wall, cpu, peak, printed = spawned(command)
     result = orjson.loads(printed.splitlines()[-1])
     return {"wall": wall, "cpu": cpu, "peak": peak, "counts": result["counts"], "seconds": result["seconds"]}
+
+
+def _fresh(folder: Path) -> dict[str, str]:
+    """Copy the package without compiled code; return the environment in which Python finds the copy and no cache."""
+    package = Path(dedup.__file__).parent
+    shutil.copytree(package, folder / "dedup", ignore=shutil.ignore_patterns("__pycache__"))
+    home = str(folder / "home")
+    return {"PYTHONPATH": str(folder), "NUMBA_CACHE_DIR": home, "HOME": home, "XDG_CACHE_HOME": home}
 
 
 def spawned(command: list[str], **environment: str) -> tuple[float, float, float, bytes]:
@@ -115,7 +125,7 @@ def startup(setting: Setting) -> list[dict[str, Any]]:
     ten = setting.folder / "ten.parquet"
     pq.write_table(pq.read_table(setting.corpus(max(setting.small, 10), spaced=False)).slice(0, 10), ten)
     out = str(setting.folder / "ten")
-    cluster = [sys.executable, "-m", "dedup", "cluster", str(ten), "-o", out, "--progress", "never"]
+    cluster = [sys.executable, "-P", "-m", "dedup", "cluster", str(ten), "-o", out, "--progress", "never"]
     cluster += ["--if-exists", "overwrite"]
     spawned(cluster)
     cases = {
@@ -123,8 +133,7 @@ def startup(setting: Setting) -> list[dict[str, Any]]:
         "ten articles, warm": lambda _: spawned(cluster),
     }
     if setting.cold:
-        caches = [str(setting.folder / f"cache-{i}") for i in range(setting.runs)]
-        cases["ten articles, empty kernel cache"] = lambda i: spawned(cluster, NUMBA_CACHE_DIR=caches[i])
+        cases["ten articles, no kernel compiled"] = lambda i: spawned(cluster, **_fresh(setting.folder / f"new-{i}"))
     took: dict[str, list[Any]] = {name: [] for name in cases}
     for i in range(setting.runs):
         for name, case in cases.items():
