@@ -32,7 +32,7 @@ from dedup.params import ReadingParams
 
 SEEDS = Path(__file__).parents[1] / "seeds" / "articles.jsonl"
 HOUR = 3_600_000_000  # microseconds
-START = 1_735_689_600_000_000  # 1 January 2025
+END = 1_767_225_600_000_000  # 1 January 2026: dates run up to about then, since those of the future are no dates
 SCHEMA = pa.schema([(name, pa.string()) for name in ("id", "title", "text", "source")] + [("date", schema.TIMESTAMP)])
 
 BLOCK = 5_000  # articles made at a time, and what a row group holds
@@ -108,6 +108,7 @@ def tables(source: Source, count: int, seed: int = 0, days: float | None = 365) 
     """
     random = np.random.default_rng(seed)
     unused = random.permutation(len(source.titles))
+    begin = None if days is None else END - int(days * 24) * HOUR
     pool: list[Made] = []
     for first in range(0, count, BLOCK):
         size = min(BLOCK, count - first)
@@ -116,7 +117,7 @@ def tables(source: Source, count: int, seed: int = 0, days: float | None = 365) 
         verbatim, unused = np.split(unused, [min(len(unused), int((kinds == 0).sum()))])
         made = _block(source, kinds, verbatim, pool, int((days or 0) * 24), random)
         pool = (pool + [article for article, kind in zip(made, kinds, strict=True) if kind == 0])[-POOL:]
-        yield _table(source, made, first, days is not None, random)
+        yield _table(source, made, first, begin, random)
 
 
 def write(path: Path, source: Source, count: int, seed: int = 0, days: float | None = 365) -> Path:
@@ -221,7 +222,7 @@ def _title(source: Source, tokens: _Ids, names: _Ids) -> str:
     return " ".join([*heads, *source.words[tokens[:5]]]).replace("\n", " ")
 
 
-def _table(source: Source, made: list[Made], first: int, dated: bool, random: np.random.Generator) -> pa.Table:
+def _table(source: Source, made: list[Made], first: int, begin: int | None, random: np.random.Generator) -> pa.Table:
     """Spell the articles of a block."""
     tokens = np.concatenate([article.tokens for article in made])
     bounds = np.cumsum([len(article.tokens) for article in made])
@@ -235,7 +236,7 @@ def _table(source: Source, made: list[Made], first: int, dated: bool, random: np
         "id": [str(first + i) for i in range(len(made))],
         "title": [article.title for article in made],
         "text": texts,
-        "date": [START + article.hour * HOUR if dated else None for article in made],
+        "date": [None if begin is None else begin + article.hour * HOUR for article in made],
         "source": [f"outlet {i}" for i in random.integers(OUTLETS, size=len(made)).tolist()],
     }
     return pa.table([pa.array(columns[field.name], field.type) for field in SCHEMA], schema=SCHEMA)
