@@ -162,7 +162,8 @@ def without_boilerplate(corpus: Corpus, params: Params, clock: Clock) -> Corpus:
         left = boilerplate.strip(
             corpus.sketches, corpus.terms, corpus.traces, corpus.documents["source"], params.boilerplate,
             duplicates.permutations(params.duplicates.num_perm),
-            lambda counted: weighing.vectors(counted, weighing.background(), foreign=False), corpus.spill,
+            lambda counted: weighing.vectors(counted, weighing.background(), foreign=False, spill=corpus.spill),
+            corpus.spill,
         )  # fmt: skip
         counts = {"boilerplate_documents": left.documents, "boilerplate_shingles": left.shingles}
         corpus = replace(
