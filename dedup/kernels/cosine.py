@@ -67,7 +67,7 @@ def similar_pairs(
     order : int64[n], the row at each place; all else goes by place.
     indptr, indices, data : all rows, used from `begin` on; size, starts, bases, places, values : of `block_postings`;
         common_…, norms : of `common_parts`
-    most : length up to which the common terms of a row are left to the bound; of a cosine only the order of its sum hangs on it.
+    most : length up to which the common terms of a row are left to the bound; moves the order of a sum, no more.
     undated, low : place i meets the places before `undated` and low[i] … i - 1; low never falls.
     refused : int64[q], refused_offsets : int64[n + 1]; earlier places that count as 0.
     days : float64[n], NaN where unknown; shares : float64[n]
