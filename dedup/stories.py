@@ -25,7 +25,7 @@ Each = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
 
 _CHUNK = 128  # rows a thread takes at a time; fixed, so that results do not depend on the number of threads
 _WAVES = 512, 8192  # fewest and most rows after which earlier ones hear of them, which raises what a pair must reach
-_BLOCKS = 1024, 16_384  # fewest and most places of a block: see `_block_size`
+_BLOCKS = 1024, 8192  # fewest and most places of a block: see `_block_size`
 
 _LEFT_TO_BOUND = 0.7  # length of a row's common terms, relative to the usual toll: longer ones leave more to finish
 

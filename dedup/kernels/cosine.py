@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from dedup.kernels.decay import decay
-from dedup.kernels.jit import inlined, kernel
+from dedup.kernels.jit import inlined, kernel, prefetch
 from dedup.kernels.nearest import insert, insert_neighbour, thresholds
 
+_AHEAD = np.uint64(2)  # spans of postings that the memory is asked for in advance
 _ABOVE = np.float32(1.0 + 2.0**-20)  # covers what rounding to float32 takes from a bound
 
 
@@ -247,6 +248,12 @@ def _add(
     offset = np.uint64(base)
     for k in range(np.uint64(count)):
         factor = factors[k]
+        if k + _AHEAD < np.uint64(count):
+            # The first cache lines of a span; the machine guesses the rest by itself.
+            ahead = offset + np.uint64(spans[0, k + _AHEAD])
+            prefetch(places, ahead)
+            prefetch(values, ahead)
+            prefetch(values, ahead + np.uint64(16))
         # No slices here: counting the references to one takes longer than a few postings.
         for q in range(offset + spans[0, k], offset + spans[1, k]):
             accumulators[places[q]] += factor * np.float64(values[q])

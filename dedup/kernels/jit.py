@@ -17,12 +17,13 @@ from typing import Any, TypeVar
 import numba
 import numpy as np
 import numpy.typing as npt
-from numba.core import environment, event
+from llvmlite import ir  # type: ignore[import-untyped] # numba's own compiler
+from numba.core import cgutils, environment, event
 from numba.core.compiler import CompileResult
 from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 from numba.core.sigutils import normalize_signature
-from numba.extending import register_jitable
+from numba.extending import intrinsic, register_jitable
 from numba.misc.appdirs import AppDirs
 
 from dedup.kernels.store import Store
@@ -53,6 +54,22 @@ def inlined(function: _F) -> _F:
     """
     compiled: _F = register_jitable(nogil=True, error_model="numpy", no_cfunc_wrapper=True)(function)
     return compiled
+
+
+@intrinsic  # type: ignore[untyped-decorator] # numba has no types
+def prefetch(_: Any, array: Any, place: Any) -> Any:
+    """Ask the memory for what stands at a place of an array, which may lie outside of it, and do not wait for it."""
+
+    def make(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+        address = builder.gep(context.make_array(array)(context, builder, arguments[0]).data, [arguments[1]])
+        form = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
+        function = cgutils.get_or_insert_function(builder.module, form, "llvm.prefetch.p0i8")
+        # To be read, kept in all levels of the cache, as data.
+        builder.call(function, [builder.bitcast(address, byte), number(0), number(3), number(1)])
+        return context.get_dummy_value()
+
+    return numba.types.void(array, place), make
 
 
 class _Cache:
