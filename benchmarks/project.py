@@ -28,6 +28,7 @@ SLOTS = 128
 ROWS = 512  # documents a thread takes at a time
 PLACES = 256  # rows of vectors likewise
 BLOCK = 4096  # of `stories`
+LEFT_TO_BOUND = 1.1  # likewise, relative to the floor
 
 Run = Callable[[], Any]
 
@@ -114,7 +115,7 @@ def all_pairs(vectors: Vectors, floor: float, jobs: int) -> tuple[npt.NDArray[np
     -------
     left, right : int64[p]
     """
-    indptr, indices, data = by_frequency(vectors)
+    indptr, indices, data = by_frequency(vectors, jobs)
     n = len(indptr) - 1
     order, begin, columns = np.arange(n), indptr[:-1], len(vectors.terms)
     starts = np.empty((-(-n // BLOCK), columns + 1), np.uint32)
@@ -131,20 +132,23 @@ def all_pairs(vectors: Vectors, floor: float, jobs: int) -> tuple[npt.NDArray[np
     def part(first: int) -> Any:
         return cosine.similar_pairs(
             first, min(first + PLACES, n), order, indptr, indices, data, begin, BLOCK, *index, *common,
-            postings.CHECKPOINTS, floor, n, np.full(n, n), nothing, nobody, *state, floor, 1.0, 1.0,
+            postings.CHECKPOINTS, LEFT_TO_BOUND * floor, n, np.full(n, n), nothing, nobody, *state, floor, 1.0, 1.0,
         )[:2]  # fmt: skip
 
     left, right = zip(*_threaded(jobs, part, range(0, n, PLACES)), strict=True)
     return np.concatenate(left), np.concatenate(right)
 
 
-def by_frequency(vectors: Vectors) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint32], npt.NDArray[np.float32]]:
+def by_frequency(
+    vectors: Vectors, jobs: int
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint32], npt.NDArray[np.float32]]:
     """Return the rows with their columns by falling document frequency, as `weighing.vectors` makes them."""
     counts = np.bincount(vectors.indices, minlength=len(vectors.terms))
     rank = np.empty(len(counts), np.uint32)
     rank[np.argsort(-counts, kind="stable")] = np.arange(len(counts), dtype=np.uint32)
     indices, data = rank[vectors.indices], vectors.data.copy()
-    postings.order_rows(vectors.indptr, indices, data)
+    parts = [vectors.indptr[start : start + ROWS + 1] for start in range(0, len(vectors.indptr) - 1, ROWS)]
+    _threaded(jobs, lambda indptr: postings.order_rows(indptr, indices, data), parts)
     return vectors.indptr, indices, data
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dedup.kernels.jit import kernel
+from dedup.kernels.jit import inlined, kernel
 
 # Columns before which the terms of a row may be left to a bound; there are as many norms of each row.
 CHECKPOINTS = np.array([0, 16, 32, 64, 128, 256, 512, 1024, 2048])
@@ -21,19 +21,48 @@ _ABOVE = 1.0 + 2.0**-20  # covers what rounding to float32 takes from a bound
 
 @kernel
 def order_rows(indptr: npt.NDArray[np.int64], indices: npt.NDArray[np.uint32], data: npt.NDArray[np.float32]) -> None:
-    """Sort each row by column, in place. O(m log m)."""
-    widest = 0
+    """Sort each row by column, in place: by radix, about nine bits at a time (Knuth 1998, section 5.2.5). O(m + n)."""
+    widest, highest = 0, np.uint32(0)
     for d in range(len(indptr) - 1):
         widest = max(widest, indptr[d + 1] - indptr[d])
-    row = np.empty(widest, np.uint64)
+    for p in range(indptr[0], indptr[len(indptr) - 1]):
+        highest = max(highest, indices[p])
+    length: Any = 1
+    while highest >> np.uint64(length) > 0:
+        length += 1
+    digit = -(-length // -(-length // 9))
+    rows = np.empty((2, widest), np.uint64)
+    heads = np.empty(1 << digit, np.int64)
     bits = data.view(np.uint32)
     for d in range(len(indptr) - 1):
-        start, count = indptr[d], indptr[d + 1] - indptr[d]
+        start, count = indptr[d], np.uint64(indptr[d + 1] - indptr[d])
         for k in range(count):
-            row[k] = (np.uint64(indices[start + k]) << np.uint64(32)) | np.uint64(bits[start + k])
-        row[:count].sort()
+            rows[0, k] = (np.uint64(indices[start + k]) << np.uint64(32)) | np.uint64(bits[start + k])
+        side = 0
+        for shift in range(np.uint64(32), np.uint64(32 + length), np.uint64(digit)):
+            _deal(rows, side, count, shift, heads)
+            side = 1 - side
         for k in range(count):
-            indices[start + k], bits[start + k] = row[k] >> np.uint64(32), row[k] & np.uint64(0xFFFFFFFF)
+            indices[start + k], bits[start + k] = rows[side, k] >> np.uint64(32), rows[side, k] & np.uint64(0xFFFFFFFF)
+
+
+@inlined
+def _deal(
+    rows: npt.NDArray[np.uint64], side: int, count: np.uint64, shift: np.uint64, heads: npt.NDArray[np.int64]
+) -> None:
+    """Copy a row to the other side in the order of a digit; equal ones stay in their order."""
+    mask = np.uint64(len(heads) - 1)
+    for value in range(len(heads)):
+        heads[value] = 0
+    for k in range(count):
+        heads[(rows[side, k] >> shift) & mask] += 1
+    at = 0
+    for value in range(len(heads)):
+        heads[value], at = at, at + heads[value]
+    for k in range(count):
+        own = (rows[side, k] >> shift) & mask
+        rows[1 - side, np.uint64(heads[own])] = rows[side, k]
+        heads[own] += 1
 
 
 @kernel
