@@ -47,9 +47,7 @@ def order_rows(indptr: npt.NDArray[np.int64], indices: npt.NDArray[np.uint32], d
 
 
 @inlined
-def _deal(
-    rows: npt.NDArray[np.uint64], side: int, count: np.uint64, shift: np.uint64, heads: npt.NDArray[np.int64]
-) -> None:
+def _deal(rows: npt.NDArray[np.uint64], side: int, count: Any, shift: Any, heads: npt.NDArray[np.int64]) -> None:
     """Copy a row to the other side in the order of a digit; equal ones stay in their order."""
     mask = np.uint64(len(heads) - 1)
     for value in range(len(heads)):
