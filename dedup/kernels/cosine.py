@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dedup.kernels.accumulation import add, find_spans, last_listed, last_within, spread, widest
 from dedup.kernels.decay import decay
-from dedup.kernels.jit import inlined, kernel, prefetch
+from dedup.kernels.jit import inlined, kernel
 from dedup.kernels.nearest import insert, insert_neighbour, thresholds
 
-_AHEAD = np.uint64(2)  # spans of postings that the memory is asked for in advance
 _ABOVE = np.float32(1.0 + 2.0**-20)  # covers what rounding to float32 takes from a bound
 
 
@@ -88,8 +88,8 @@ def similar_pairs(
     common = np.zeros(checkpoints[-1], np.float64)
     by_checkpoint = np.empty((len(checkpoints), size), np.float32)
     left, right, cosine = np.empty(1024, np.int64), np.empty(1024, np.int64), np.empty(1024, np.float64)
-    widest = _widest(first, last, order, indptr)
-    spans, factors = np.empty((2, widest + 1), np.uint32), np.empty(widest + 1, np.float64)
+    longest = widest(first, last, order, indptr)
+    spans, factors = np.empty((2, longest + 1), np.uint32), np.empty(longest + 1, np.float64)
     at = 0
     j: Any
     for b in range((last - 1) // size, -1, -1):
@@ -100,11 +100,11 @@ def similar_pairs(
             for c in range(len(checkpoints)):
                 by_checkpoint[c, j] = norms[base + j, c]
         for i in range(max(first, base + 1), last):
-            c = _last_within(norms, i, most)
-            begin_rare = _spread(order[i], begin[i], checkpoints[c], indptr, indices, data, common)
-            end = _last_listed(begin_rare, indptr[order[i] + 1], indices, starts.shape[1] - 1)
-            n_spans = _find_spans(begin_rare, end, indices, data, starts[b], spans, factors)
-            _add(n_spans, spans, factors, bases[b], places, values, accumulators)
+            c = last_within(norms, i, most)
+            begin_rare = spread(order[i], begin[i], checkpoints[c], indptr, indices, data, common)
+            end = last_listed(begin_rare, indptr[order[i] + 1], indices, starts.shape[1] - 1)
+            n_spans = find_spans(begin_rare, end, indices, data, starts[b], spans, factors)
+            add(n_spans, spans, factors, bases[b], places, values, accumulators)
             for p in range(refused_offsets[i], refused_offsets[i + 1]):
                 if base <= refused[p] < base + size:
                     accumulators[refused[p] - base] = -2.0
@@ -169,97 +169,6 @@ def pair_cosines(
 
 
 @inlined
-def _widest(first: int, last: int, order: npt.NDArray[np.int64], indptr: npt.NDArray[np.int64]) -> Any:
-    """Return the number of terms in the longest of some rows."""
-    most: Any = 0
-    for i in range(first, last):
-        most = max(most, indptr[order[i] + 1] - indptr[order[i]])
-    return most
-
-
-@inlined
-def _last_within(norms: npt.NDArray[np.float32], i: int, most: float) -> Any:
-    """Return the last checkpoint before which the terms of a row are at most so long."""
-    c = norms.shape[1] - 1
-    while c > 0 and norms[i, c] > most:
-        c -= 1
-    return c
-
-
-@inlined
-def _spread(
-    row: int,
-    begin: int,
-    checkpoint: int,
-    indptr: npt.NDArray[np.int64],
-    indices: npt.NDArray[np.uint32],
-    data: npt.NDArray[np.float32],
-    common: npt.NDArray[np.float64],
-) -> Any:
-    """Lay out the terms of a row before a checkpoint by column; return where the others begin."""
-    p = begin
-    while p < indptr[row + 1] and indices[p] < checkpoint:
-        common[indices[p]] = data[p]
-        p += 1
-    return p
-
-
-@inlined
-def _last_listed(begin: int, end: int, indices: npt.NDArray[np.uint32], n_columns: int) -> Any:
-    """Return where the terms of a row end that the postings list."""
-    while end > begin and indices[end - 1] >= n_columns:
-        end -= 1
-    return end
-
-
-@inlined
-def _find_spans(
-    begin: int,
-    end: int,
-    indices: npt.NDArray[np.uint32],
-    data: npt.NDArray[np.float32],
-    starts: npt.NDArray[np.uint32],
-    spans: npt.NDArray[np.uint32],
-    factors: npt.NDArray[np.float64],
-) -> Any:
-    """List where the postings of a row's terms lie in a block, and their weights; terms without any are left out.
-
-    A pass of its own, since what is looked up here is far apart: the memory answers many such questions at a time.
-    """
-    n = 0
-    for p in range(np.uint64(begin), np.uint64(end)):
-        column = np.uint64(indices[p])
-        spans[0, n], spans[1, n], factors[n] = starts[column], starts[column + np.uint64(1)], data[p]
-        n += spans[0, n] < spans[1, n]
-    return n
-
-
-@inlined
-def _add(
-    count: int,
-    spans: npt.NDArray[np.uint32],
-    factors: npt.NDArray[np.float64],
-    base: int,
-    places: npt.NDArray[np.uint16],
-    values: npt.NDArray[np.float32],
-    accumulators: npt.NDArray[np.float64],
-) -> None:
-    """Add up the products of a row's terms with those of a block."""
-    offset = np.uint64(base)
-    for k in range(np.uint64(count)):
-        factor = factors[k]
-        if k + _AHEAD < np.uint64(count):
-            # The first cache lines of a span; the machine guesses the rest by itself.
-            ahead = offset + np.uint64(spans[0, k + _AHEAD])
-            prefetch(places, ahead)
-            prefetch(values, ahead)
-            prefetch(values, ahead + np.uint64(16))
-        # No slices here: counting the references to one takes longer than a few postings.
-        for q in range(offset + spans[0, k], offset + spans[1, k]):
-            accumulators[places[q]] += factor * np.float64(values[q])
-
-
-@inlined
 def _flag(
     accumulators: npt.NDArray[np.float64],
     norm: np.float32,
@@ -316,6 +225,12 @@ def _finish(
 
 
 @inlined
+def _matters(value: float, least: float, tolls: float) -> Any:
+    """Tell whether a cosine may be one of the best of the earlier place, or outweighs the tolls of both."""
+    return value > least or value >= tolls
+
+
+@inlined
 def _keep(
     i: int,
     base: int,
@@ -335,7 +250,7 @@ def _keep(
     for k in range(count):
         j, value = base + np.int64(found[k]), cosine[at + k]
         left[end], right[end], cosine[end] = i, j, value
-        end += value >= floor and (value > least[j] or value >= own_half + halves[j])
+        end += value >= floor and _matters(value, least[j], own_half + halves[j])
     return end
 
 
@@ -356,7 +271,7 @@ def _keep_final(
     for p in range(count):
         _, own_half = thresholds(best, weights, shares, left[p])
         left[end], right[end], cosine[end] = left[p], right[p], cosine[p]
-        end += cosine[p] > least[right[p]] or cosine[p] >= own_half + halves[right[p]]
+        end += _matters(cosine[p], least[right[p]], own_half + halves[right[p]])
     return end
 
 
