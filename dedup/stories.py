@@ -24,6 +24,7 @@ _Float = npt.NDArray[np.float64]
 Each = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
 
 _CHUNK = 128  # rows a thread takes at a time; fixed, so that results do not depend on the number of threads
+_FEEDBACK_CALLS = 64
 _WAVES = 512, 8192  # fewest and most rows after which earlier ones hear of them, which raises what a pair must reach
 _BLOCKS = 1024, 8192  # fewest and most places of a block: see `_block_size`
 
@@ -60,7 +61,9 @@ def similar_pairs(
     left, right, plain, neighbours, weights = sifted
     weights *= params.feedback
     norms = feedback.feedback_norms(rows.indptr, rows.indices, rows.data, len(rows.terms), neighbours, weights)
-    bounds = np.searchsorted(left, np.arange(0, n + _CHUNK, _CHUNK))
+    # Each call clears a sum for every column and row: few calls.
+    rows_at_once = max(n // _FEEDBACK_CALLS, _CHUNK)
+    bounds = np.searchsorted(left, np.arange(0, n + rows_at_once, rows_at_once))
 
     def after_feedback(chunk: int) -> _Float:
         part = slice(bounds[chunk], bounds[chunk + 1])
