@@ -12,7 +12,19 @@ import pytest
 from scipy import sparse
 
 from benchmarks import __main__ as command
-from benchmarks import corpus, from_text, kernels, measuring, project, report, truth, vectors, whole
+from benchmarks import (
+    corpus,
+    from_text,
+    kernels,
+    measuring,
+    memory_model,
+    project,
+    report,
+    staged,
+    truth,
+    vectors,
+    whole,
+)
 from benchmarks.setting import Setting
 
 SEEDS = corpus.read(corpus.SEEDS)
@@ -236,6 +248,7 @@ def test_plots_show_what_the_record_has(tmp_path, setting):
         "peak_mb": 300.0,
         "foretold_mb": 280.0,
         "stages": stages,
+        "peaks": {"read": 300.0},
     }
     rows = [row | {"articles": n} for n in (1000, 10_000)]
     seconds = {"dedup": 1.0, "peer": 3.0}
@@ -257,8 +270,31 @@ def test_plots_show_what_the_record_has(tmp_path, setting):
     assert shown["growth.svg"] == (tmp_path / "growth.svg").read_text(), "the same bytes for the same record"
 
 
-def test_a_stub_tells_no_memory_before_there_is_a_formula():
-    assert project.memory_model(1000, 10**6, "story") is None
+@pytest.mark.parametrize(
+    ("articles", "wanted"), [(10_000, 1.1), (100_000, 1.50), (300_000, 1.56), (1_000_000, 1.77), (5_000_000, 4.9)]
+)
+def test_the_foretold_memory_is_that_of_the_documentation(articles, wanted):
+    found = memory_model.foretold(articles, articles * 2300, "duplicate", 2, memory=4 << 30)
+    assert found / 1000 == pytest.approx(wanted, abs=0.01)
+
+
+def test_memory_of_little_text_needs_no_whole_batches():
+    foretold = [memory_model.foretold(100, 230_000, "story", threads) for threads in (1, 8)]
+    assert foretold[0] == foretold[1] < 420
+
+
+def test_each_stage_has_a_peak_of_its_own_and_the_whole_the_largest(tmp_path):
+    if not staged.CLEAR.exists():
+        pytest.skip("peaks of stages need /proc/self/clear_refs")
+    peaks = staged.Peaks()
+    peaks.report("large", 0, None)
+    held = np.ones(20_000_000)  # 160 MB
+    peaks.report("large", 1, 1)
+    del held
+    peaks.report("small", 0, None)
+    peaks.report("small", 1, 1)
+    assert peaks.found["large"] - peaks.found["small"] > 100
+    assert peaks.found[staged.WHOLE] == max(peaks.found["large"], peaks.found["small"])
 
 
 def test_a_corpus_is_streamed_in_row_groups(tmp_path):
