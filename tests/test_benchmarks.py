@@ -297,6 +297,28 @@ def test_each_stage_has_a_peak_of_its_own_and_the_whole_the_largest(tmp_path):
     assert peaks.found[staged.WHOLE] == max(peaks.found["large"], peaks.found["small"])
 
 
+def test_peers_without_time_are_named_with_their_foretold_seconds(setting):
+    tools = [measuring.Tool(name, "benchmarks.project:cosines") for name in ("dedup", "quick", "slow", "endless")]
+    setting.runs, setting.threads, setting.budget = 3, (1, 2), 40
+    kept, slow = vectors.affordable(tools, {"quick": 1.0, "slow": 20.0, "endless": 300.0}, setting)
+    runs = {tool.name: (tool.runs, tool.threads) for tool in kept}
+    assert runs == {"dedup": (None, (1, 2)), "quick": (None, (1, 2)), "slow": (1, (2,))}
+    assert [skip["tool"] for skip in slow] == ["endless"]
+    assert "300 s" in slow[0]["reason"]
+
+
+def test_a_large_corpus_is_checked_by_a_sample_and_peers_by_a_budget(setting, monkeypatch):
+    monkeypatch.setattr(vectors, "WHOLE", 100)
+    monkeypatch.setattr(vectors, "PROBE", 60)
+    monkeypatch.setattr(vectors, "SAMPLE", 50)
+    source, setting.budget = setting.vectors(setting.articles), 0.0
+    rows = measuring.resolve("benchmarks.peers_vectors:matrix")(source)
+    assert vectors.true_pairs(source, 0.3, 1).tolist() == truth.cosine_join(rows, 0.3).tolist()
+    (section,) = vectors.cosine(setting)
+    assert {row["tool"] for row in section["rows"]} == {"dedup"}
+    assert "scipy" in {skip["tool"] for skip in section["skipped"]}
+
+
 def test_a_corpus_is_streamed_in_row_groups(tmp_path):
     count = corpus.BLOCK + 10
     file = pq.ParquetFile(corpus.write(tmp_path / "c.parquet", SEEDS, count))
