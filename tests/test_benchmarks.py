@@ -294,7 +294,7 @@ def test_each_stage_has_a_peak_of_its_own_and_the_whole_the_largest(tmp_path):
     peaks.report("small", 0, None)
     peaks.report("small", 1, 1)
     assert peaks.found["large"] - peaks.found["small"] > 100
-    assert peaks.found[staged.WHOLE] == max(peaks.found["large"], peaks.found["small"])
+    assert peaks.found[staged.WHOLE] >= peaks.found["large"], "which knows what was before the first stage too"
 
 
 def test_peers_without_time_are_named_with_their_foretold_seconds(setting):
