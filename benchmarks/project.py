@@ -159,20 +159,16 @@ def tfidf_vectors(source: Path, threads: int) -> Run:
         return tfidf.count_terms(*tokens, *_no_tokens(n), 0, stops, stops, np.zeros(n, np.uint64))
 
     def run() -> Vectors:
-        with ThreadPoolExecutor(threads) as pool:
-            parts = list(pool.map(part, range(0, len(texts), ROWS)))
-            known = np.unique(np.concatenate(list(pool.map(lambda made: np.unique(made[0]), parts))))
-            columns = list(pool.map(lambda made: tfidf.lookup(known, made[0]), parts))
-            n = sum(len(offsets) - 1 for _, _, offsets in parts)
-            idf = np.log((1 + n) / (1 + np.bincount(np.concatenate(columns), minlength=len(known)))) + 1
-
-            def weighed(made: Any, places: Any) -> Any:
-                # The kernel weighs by the root of a count, so that squares give the plain count.
-                return tfidf.unit_rows(places, made[1] * made[1], made[2], idf)
-
-            data = list(pool.map(weighed, parts, columns))
-        bounds = np.concatenate(([0], np.cumsum(np.concatenate([np.diff(made[2]) for made in parts]))))
-        return Vectors(bounds, np.concatenate(columns), np.concatenate(data), known)
+        terms, counts, offsets = zip(*_threaded(threads, part, range(0, len(texts), ROWS)), strict=True)
+        terms, counts = np.concatenate(terms), np.concatenate(counts)
+        sizes = np.concatenate([np.diff(part) for part in offsets])
+        known = np.sort(terms)
+        known = known[np.diff(known, prepend=~known[:1]) != 0]
+        columns = tfidf.lookup(known, terms)
+        idf = np.log((1 + len(sizes)) / (1 + np.bincount(columns, minlength=len(known)))) + 1
+        bounds = np.concatenate(([0], np.cumsum(sizes)))
+        # The kernel weighs by the root of a count, so that squares give the plain count.
+        return Vectors(bounds, columns, tfidf.unit_rows(columns, counts * counts, bounds, idf), known)
 
     return run
 
