@@ -77,6 +77,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--floors", type=_floats, help="least cosines of all pairs; default: .5,.3,.1 and that of stories"
     )
+    parser.add_argument(
+        "--budget", type=float, help="seconds for the peers of one floor of a large cosine; default: 40"
+    )
     parser.add_argument("--pairs", type=int, help="of linkage, 11,000 documents for each million; default: a million")
     parser.add_argument("--jaccard", type=float, default=0.7, help="from where two texts are duplicates")
     parser.add_argument("--dates-over", type=float, default=365, metavar="DAYS", help="span of the dates")
@@ -102,7 +105,7 @@ def _articles(options: argparse.Namespace, name: str) -> int:
 
 
 def _setting(options: argparse.Namespace, folder: Path) -> Setting:
-    given = {name: getattr(options, name) for name in ("sizes", "pairs", "runs", "threads", "floors")}
+    given = {name: getattr(options, name) for name in ("sizes", "pairs", "runs", "threads", "floors", "budget")}
     values = {**(SMOKE if options.smoke else {}), **{name: value for name, value in given.items() if value is not None}}
     return Setting(
         **{**values, "folder": folder, "source": options.corpus, "seed": options.seed},

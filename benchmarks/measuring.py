@@ -38,6 +38,7 @@ class Tool:
     package: str = ""  # its distribution on PyPI; none for what the project itself needs
     threads: tuple[int, ...] = (1, 2)
     options: dict[str, Any] = field(default_factory=dict)
+    runs: int | None = None  # fewer than asked for, of a slow one
 
 
 @dataclass
@@ -90,7 +91,7 @@ def interleaved(
     timings = [Timing(tool, count) for tool in tools for count in (threads if len(tool.threads) > 1 else tool.threads)]
     for turn in range(runs):
         for timing in timings:
-            if not timing.error:
+            if not timing.error and turn < (timing.tool.runs or runs):
                 arguments = timing.tool, timing.threads, source, warm, turn == 0
                 _add(timing, _isolated(*arguments) if isolated else _served(*arguments))
                 _say(timing)

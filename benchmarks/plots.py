@@ -16,7 +16,7 @@ from matplotlib.ticker import LogLocator
 from benchmarks.measuring import OURS
 
 GREY, OWN, OTHER = "#7d8590", "#d9480f", "#6e7f94"
-LINES = ["#2f81f7", "#2da44e", "#a371f7", "#bf8700", "#db61a2", "#1b9e9e", "#c45d3c", "#8b949e"]
+LINES = ["#2f81f7", "#2da44e", "#a371f7", "#bf8700", "#db61a2", "#1b9e9e", "#8a6d5b", "#8b949e"]
 LEVELS = {"duplicate": "duplicates only", "story": "both levels"}
 NAMES = {"signatures": "text → signatures", "duplicates": "text → duplicates", "tfidf": "text → TF-IDF vectors"}
 FLOORS = ("reading the column", "utf8_lower")  # no tools, but what any tool pays at least
@@ -77,6 +77,7 @@ def _ratios(compared: dict[str, dict[str, float]]) -> Figure:
     for label in axes.get_yticklabels():
         label.set_fontweight("bold" if label.get_text() in map(_task, compared) else "normal")
     axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
     axes.xaxis.set_major_formatter("{x:g} ×")
     axes.set_xlabel("time, dedup = 1, on as many threads as each tool can use")
     return figure
@@ -86,15 +87,17 @@ def _growth(section: dict[str, Any]) -> Figure:
     """Draw seconds against articles for each level: the whole and its largest stages."""
     levels = list(dict.fromkeys(row["level"] for row in section["rows"]))
     figure, panels = plt.subplots(1, len(levels), figsize=(4.6 * len(levels), 4.4), sharey=True, squeeze=False)
+    largest = {level: _largest([row for row in section["rows"] if row["level"] == level][-1]) for level in levels}
+    named = dict.fromkeys(name for level in levels for name in largest[level])
+    color = {"all": OWN} | {name: LINES[i % len(LINES)] for i, name in enumerate(named)}  # of both panels
     for axes, level in zip(panels[0], levels, strict=True):
         rows = [row for row in section["rows"] if row["level"] == level]
         sizes = [row["articles"] for row in rows]
         slopes = section.get("slopes", {}).get(level, {})
-        stages = sorted(rows[-1]["stages"], key=lambda name: -rows[-1]["stages"][name])[:6]
         lines = {"all": [row["seconds"] for row in rows]}
-        lines |= {name: [row["stages"].get(name) or None for row in rows] for name in stages}
-        for i, (name, seconds) in enumerate(lines.items()):
-            style = {"color": OWN, "linewidth": 2.5} if name == "all" else {"color": LINES[i - 1], "linewidth": 1.3}
+        lines |= {name: [row["stages"].get(name) or None for row in rows] for name in largest[level]}
+        for name, seconds in lines.items():
+            style = {"color": color[name], "linewidth": 2.5 if name == "all" else 1.3}
             label = f"{name} (slope {slopes[name]:.2f})" if name in slopes else name
             axes.plot(
                 sizes, [float("nan") if s is None else s for s in seconds], marker="o", ms=4, label=label, **style
@@ -104,6 +107,11 @@ def _growth(section: dict[str, Any]) -> Figure:
         axes.legend(fontsize=8, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.14))
     panels[0][0].set_ylabel("seconds")
     return figure
+
+
+def _largest(row: dict[str, Any]) -> list[str]:
+    """Name the six stages that take longest."""
+    return sorted(row["stages"], key=lambda name: -row["stages"][name])[:6]
 
 
 def _memory(section: dict[str, Any]) -> Figure:
@@ -117,11 +125,11 @@ def _memory(section: dict[str, Any]) -> Figure:
         if all(row["foretold_mb"] for row in rows):
             foretold = [row["foretold_mb"] for row in rows]
             axes.plot(sizes, foretold, "--", color=color, label=f"{name}, foretold")
-        _logarithmic(axes, sizes)
-    peaks = [row["peak_mb"] for row in section["rows"]]
-    axes.set_ylim(min(peaks) / 1.5, max(peaks) * 1.5)
+    peaks = [row[key] for row in section["rows"] for key in ("peak_mb", "foretold_mb") if row[key]]
+    axes.set_ylim(min(peaks) / 1.3, max(peaks) * 1.3)
+    _logarithmic(axes, sizes)
     axes.set_ylabel("peak memory, MB")
-    axes.legend()
+    axes.legend(ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.14))
     return figure
 
 
@@ -129,8 +137,9 @@ def _logarithmic(axes: Axes, sizes: list[int]) -> None:
     """Put both axes in powers of ten, and the sizes that were run below."""
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter("{x:g}")
+    low, high = axes.get_ylim()
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low > 10 else (1, 1.5, 2, 3, 4, 5, 6, 8)))
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}")
     axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
     axes.minorticks_off()
     axes.grid(True)

@@ -205,17 +205,6 @@ def average_linkage(source: Path, threads: int, floor: float) -> Run:
     return run
 
 
-def memory_model(articles: int, characters: int, level: str) -> float | None:
-    """Return the peak in MB that the project foretells of a whole job, None while it foretells nothing.
-
-    Parameters
-    ----------
-    articles, characters : size of the corpus
-    level : "duplicate" or "story"
-    """
-    return None
-
-
 def _no_tokens(n: int) -> tuple[Any, Any, Any]:
     """Return the tokens of n empty titles."""
     return np.empty(0, np.uint64), np.empty(0, np.uint8), np.zeros(n + 1, np.int64)

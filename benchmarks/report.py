@@ -121,16 +121,26 @@ def _table(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def _stages(rows: list[dict[str, Any]], slopes: dict[str, dict[str, float]]) -> list[str]:
-    """Return the seconds of each stage, a column for each row, and the slopes of time against articles."""
-    heads = [f"{row['level']}, {row['articles']:,}, {row['threads']} threads" for row in rows]
-    heads += [f"slope, {level}" for level in slopes]
-    lines = ["| stage | " + " | ".join(heads) + " |", "|---|" + "---|" * len(heads)]
-    names = list(dict.fromkeys(name for row in rows for name in row["stages"]))
-    for name in ["all", *names] if slopes else names:
-        cells = [f"{row['seconds'] if name == 'all' else row['stages'].get(name, 0):.2f}" for row in rows]
-        cells += [f"{level[name]:.2f}" if name in level else "" for level in slopes.values()]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return lines
+    """Return a table of the stages for each level: seconds, their share, peak, and the slope of time over articles."""
+    lines = []
+    for level in dict.fromkeys(row["level"] for row in rows):
+        of = [row for row in rows if row["level"] == level]
+        heads = [f"{row['articles']:,}, {row['threads']} threads" for row in of]
+        heads += ["slope of seconds"] * (level in slopes)
+        lines += ["", f"| {level}: s (share), peak MB | " + " | ".join(heads) + " |", "|---|" + "---|" * len(heads)]
+        for name in ["all", *dict.fromkeys(name for row in of for name in row["stages"])]:
+            cells = [_stage(row, name) for row in of]
+            cells += [f"{slopes[level][name]:.2f}" if name in slopes[level] else ""] if level in slopes else []
+            lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return lines[1:]
+
+
+def _stage(row: dict[str, Any], name: str) -> str:
+    """Return what one stage took; `all` has what lies between and after the stages too."""
+    whole = row.get("seconds") or sum(row["stages"].values())
+    seconds = whole if name == "all" else row["stages"].get(name, 0.0)
+    peak = row["peak_mb"] if name == "all" else row.get("peaks", {}).get(name)
+    return f"{seconds:.2f} ({seconds / whole:.0%})" + (f", {peak:,.0f}" if peak else "")
 
 
 def _fact(value: Any) -> str:

@@ -36,6 +36,7 @@ class Setting:
     floors: tuple[float, ...] = (0.5, 0.3, 0.1, StoryParams().pair_floor)
     sizes: tuple[int, ...] = (10_000, 20_000, 40_000)
     pairs: int = 1_000_000
+    budget: float = 40  # seconds for all peers of one floor of `cosine`, foretold from a smaller size
     levels: tuple[str, ...] = ("duplicate", "story")
     instructions: bool = False
     cold: bool = True  # time the compilation of all kernels too

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks import peers_vectors, truth
+from benchmarks import peers_vectors, project, truth
 from benchmarks.from_text import judged
 from benchmarks.measuring import OURS, Timing, Tool, installed, interleaved
 from benchmarks.setting import Setting
@@ -27,36 +28,101 @@ LINKAGE = [
     Tool("scipy, dense", "benchmarks.peers_vectors:scipy_linkage", threads=SINGLE),
 ]
 DENSE = 12_000  # documents up to which a dense matrix of distances fits (576 MB)
+WHOLE = 5000  # articles up to which scipy joins all, and every peer runs; above, some rows, and what the budget allows
+PROBE = 2500  # articles that the time of a peer is foretold from
+SAMPLE = 1000  # rows of a large corpus that scipy joins with all
 FLOOR = 0.05  # average down to which trees are built and compared
 
 
 def cosine(setting: Setting) -> list[dict[str, Any]]:
-    """Time all pairs at each floor; scipy's pairs are the truth."""
+    """Time all pairs at each floor; scipy's pairs are the truth, those of a sample of rows where all take too long."""
     source, warm = setting.vectors(setting.articles), setting.vectors(setting.small)
     rows = peers_vectors.matrix(source)
-    present, skipped = installed(COSINES)
+    present, missing = installed(COSINES)
     sections = []
     for floor in setting.floors:
-        pairs = truth.cosine_join(rows, floor)
-        degree = np.bincount(np.concatenate(truth.unpacked(pairs)), minlength=rows.shape[0]) + 1
-        told = {"most": int(degree.max()), "density": float(degree.mean() / degree.max())}
-        tools = [
-            replace(tool, options={"floor": floor} | (told if tool.name == "sparse_dot_topn" else {}))
-            for tool in present
-        ]
+        pairs = true_pairs(source, floor, max(setting.threads))
+        tools = [_told(tool, floor, pairs, rows.shape[0]) for tool in present]
+        slow: list[dict[str, str]] = []
+        if rows.shape[0] > WHOLE:
+            tools, slow = affordable(tools, foretold(setting, floor), setting)
 
         def judge(timing: Timing, pairs: Any = pairs, floor: float = floor) -> dict[str, Any]:
             value = timing.value
             truth.check_pairs(truth.packed(*value) if isinstance(value, tuple) else value, pairs, rows, floor)
-            return {"counts": True, "note": "same pairs"}
+            return {"counts": True, "note": "same pairs" + ", one run" * (timing.tool.runs == 1)}
 
         timings = interleaved(tools, source, warm, setting.runs, setting.threads, setting.isolated)
         found, failed = judged(timings, judge)
         counts = np.bincount(rows.indices, minlength=rows.shape[1]).astype(np.int64)
         facts = {"articles": rows.shape[0], "floor": floor, "terms_per_article": round(rows.nnz / rows.shape[0], 1)}
         facts |= {"pairs": len(pairs), "postings_met": int((counts * counts).sum())}
-        sections.append(setting.section(f"cosine {floor:g}", found, skipped + failed, **facts))
+        sections.append(setting.section(f"cosine {floor:g}", found, missing + slow + failed, **facts))
     return sections
+
+
+def true_pairs(source: Path, floor: float, threads: int) -> npt.NDArray[np.int64]:
+    """Return all pairs of a corpus: scipy's, or for a large one the project's, once scipy finds the same in a sample.
+
+    Raises
+    ------
+    UnequalError
+        The sample has other pairs.
+    """
+    rows = peers_vectors.matrix(source)
+    n = rows.shape[0]
+    if n <= WHOLE:
+        return truth.cosine_join(rows, floor)
+    pairs = truth.packed(*project.cosines(source, threads, floor)())
+    sample = np.sort(np.random.default_rng(0).permutation(n)[:SAMPLE])
+    product = (rows[sample] @ rows.T.tocsr()).tocoo()
+    near = product.data >= floor
+    wanted = truth.packed(sample[product.row[near]], product.col[near])
+    inside = np.isin(truth.unpacked(pairs), sample).any(axis=0)
+    truth.check_pairs(pairs[inside], wanted, rows, floor)
+    return pairs
+
+
+def foretold(setting: Setting, floor: float) -> dict[str, float]:
+    """Foretell the seconds of each peer on most threads: those of fewer articles, times the square of the sizes."""
+    source, warm = setting.vectors(PROBE), setting.vectors(setting.small)
+    pairs = true_pairs(source, floor, 1)
+    peers = [_told(tool, floor, pairs, PROBE) for tool in installed(COSINES)[0] if tool.name != OURS]
+    timings = interleaved(peers, source, warm, 1, (max(setting.threads),), isolated=False)
+    growth = (setting.articles / PROBE) ** 2
+    return {timing.tool.name: timing.seconds[0] * growth for timing in timings if not timing.error}
+
+
+def affordable(
+    tools: list[Tool], seconds: dict[str, float], setting: Setting
+) -> tuple[list[Tool], list[dict[str, str]]]:
+    """Part the tools that the budget has time for, one after the other, from those named with their foretold seconds.
+
+    A peer for whose runs there is not time enough runs once, on most threads; the project always has all its runs.
+    """
+    left, kept, slow = setting.budget, [], []
+    for tool in tools:
+        once = seconds.get(tool.name, 0.0)
+        all_runs = once * setting.runs * sum(max(setting.threads) / t for t in setting.threads)
+        if tool.name == OURS or all_runs <= left:
+            kept.append(tool)
+            left -= all_runs
+        elif once <= left:
+            kept.append(replace(tool, threads=(max(setting.threads) if len(tool.threads) > 1 else 1,), runs=1))
+            left -= once
+        else:
+            reason = f"about {once:.0f} s foretold from {PROBE:,} articles; {left:.0f} s of --budget were left"
+            slow.append({"tool": tool.name, "reason": reason})
+    return kept, slow
+
+
+def _told(tool: Tool, floor: float, pairs: npt.NDArray[np.int64], n: int) -> Tool:
+    """Return a tool with its options for these pairs: sparse_dot_topn is told how many neighbours rows have."""
+    options: dict[str, Any] = {"floor": floor}
+    if tool.name == "sparse_dot_topn":
+        degree = np.bincount(np.concatenate(truth.unpacked(pairs)), minlength=n) + 1
+        options |= {"most": int(degree.max()), "density": float(degree.mean() / degree.max())}
+    return replace(tool, options=options)
 
 
 def linkage(setting: Setting) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 import dedup
-from benchmarks import corpus, project
+from benchmarks import corpus, memory_model, staged
 from benchmarks.measuring import OURS
 from benchmarks.setting import Setting
 
@@ -35,13 +35,17 @@ LEAST_SECONDS = 0.02  # of a stage at its largest, under which a slope would be 
 
 
 def run(source: Path, out: Path, level: str = "story", jobs: int | None = None) -> dict[str, Any]:
-    """Cluster once in a new process and return its figures."""
-    command = [sys.executable, "-m", "dedup", "cluster", str(source), "-o", str(out), "--json", "--progress", "never"]
+    """Cluster once in a new process and return its figures, with the seconds and the peak of each stage."""
+    told = out.with_suffix(".peaks.json")
+    command = [sys.executable, "-m", "benchmarks.staged", str(told), "cluster", str(source), "-o", str(out), "--json"]
     command += ["--if-exists", "overwrite"]
     command += ["--level", level, *(["-j", str(jobs)] if jobs else [])]
     wall, cpu, peak, printed = spawned(command)
     result = orjson.loads(printed.splitlines()[-1])
-    return {"wall": wall, "cpu": cpu, "peak": peak, "counts": result["counts"], "seconds": result["seconds"]}
+    peaks = orjson.loads(told.read_bytes())
+    peak = max(peak, peaks.pop(staged.WHOLE, 0.0))  # the system's own figure starts anew with each stage too
+    figures = {"counts": result["counts"], "seconds": result["seconds"], "peaks": peaks}
+    return {"wall": wall, "cpu": cpu, "peak": peak, **figures}
 
 
 def _fresh(folder: Path) -> dict[str, str]:
@@ -78,18 +82,21 @@ def median_job(setting: Setting, source: Path, level: str, jobs: int | None = No
         run(setting.corpus(setting.small, spaced=False), setting.folder / "warm", level, jobs)
         setting.warmed.add(level)
     results = [run(source, setting.folder / f"run-{i}", level, jobs) for i in range(setting.runs)]
-    median = {name: statistics.median(result[name] for result in results) for name in ("wall", "cpu", "peak")}
-    stages = {name: statistics.median(result["seconds"][name] for result in results) for name in results[0]["seconds"]}
-    return {**median, "counts": results[0]["counts"], "seconds": stages}
+    median: dict[str, Any] = {
+        name: statistics.median(result[name] for result in results) for name in ("wall", "cpu", "peak")
+    }
+    for kind in ("seconds", "peaks"):
+        median[kind] = {name: statistics.median(result[kind][name] for result in results) for name in results[0][kind]}
+    return {**median, "counts": results[0]["counts"]}
 
 
 def job(setting: Setting) -> list[dict[str, Any]]:
-    """Time the whole job at one size, both levels, with the seconds of each stage."""
+    """Time the whole job at one size, both levels, with the seconds and the peak of each stage."""
     source = setting.corpus(setting.articles, spaced=False) if setting.articles else setting.source
     rows = []
     for level in setting.levels:
         for jobs in setting.threads:
-            rows.append(_row(setting, level, jobs, median_job(setting, source, level, jobs)))
+            rows.append(_row(setting, level, jobs, median_job(setting, source, level, jobs), source))
     return [_section(setting, "job", rows, source)]
 
 
@@ -99,7 +106,8 @@ def growth(setting: Setting) -> list[dict[str, Any]]:
     for level in setting.levels:
         for size in setting.sizes:
             source = setting.corpus(size, spaced=False)
-            rows.append(_row(setting, level, max(setting.threads), median_job(setting, source, level)))
+            jobs = max(setting.threads)
+            rows.append(_row(setting, level, jobs, median_job(setting, source, level, jobs), source))
     slopes = {level: stage_slopes([row for row in rows if row["level"] == level]) for level in setting.levels}
     section = _section(setting, "growth", rows, setting.corpus(setting.sizes[-1], spaced=False))
     return [section | {"slopes": slopes}]
@@ -107,14 +115,14 @@ def growth(setting: Setting) -> list[dict[str, Any]]:
 
 def memory(setting: Setting) -> list[dict[str, Any]]:
     """Compare the peak memory of the whole job at several sizes with what the project foretells."""
-    rows = []
+    rows, jobs = [], max(setting.threads)
     for level in setting.levels:
         for size in setting.sizes:
             source = setting.corpus(size, spaced=False)
-            peak = run(source, setting.folder / "memory", level, max(setting.threads))["peak"]
-            foretold = project.memory_model(size, _characters(source), level)
-            row = {"tool": OURS, "level": level, "articles": size, "peak_mb": peak, "foretold_mb": foretold}
-            rows.append(row | {"off": peak / foretold - 1 if foretold else None, "counts": True})
+            found = run(source, setting.folder / "memory", level, jobs)
+            row = {"tool": OURS, "level": level, "threads": jobs, "articles": size, "peak_mb": found["peak"]}
+            row |= _foretold(found["peak"], size, source, level, jobs)
+            rows.append(row | {"counts": True, "stages": found["seconds"], "peaks": found["peaks"]})
     fits = {level: _line([row for row in rows if row["level"] == level]) for level in setting.levels}
     facts = {"from": _made(setting), "days": setting.days}
     return [{"name": "memory", "facts": facts, "rows": rows, "skipped": [], "lines": fits}]
@@ -160,11 +168,19 @@ def slope(sizes: list[int], seconds: list[float]) -> float:
     return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
 
 
-def _row(setting: Setting, level: str, jobs: int, figures: dict[str, Any]) -> dict[str, Any]:
+def _row(setting: Setting, level: str, jobs: int, figures: dict[str, Any], source: Path) -> dict[str, Any]:
     whole = {"seconds": figures["wall"], "cpu": figures["cpu"], "peak_mb": figures["peak"], "runs": setting.runs}
     counts = {"groups": figures["counts"].get("groups"), "clusters": figures["counts"].get("clusters")}
     head = {"tool": OURS, "level": level, "threads": jobs, "articles": figures["counts"]["documents"]}
-    return {**head, **whole, **counts, "counts": True, "stages": figures["seconds"]}
+    foretold = _foretold(figures["peak"], head["articles"], source, level, jobs) if source != setting.source else {}
+    stages = {"stages": figures["seconds"], "peaks": figures["peaks"]}
+    return {**head, **whole, **foretold, **counts, "counts": True, **stages}
+
+
+def _foretold(peak: float, articles: int, source: Path, level: str, jobs: int) -> dict[str, float]:
+    """Return the peak that the project foretells, and how far off the measured one is."""
+    foretold = memory_model.foretold(articles, _characters(source), level, jobs)
+    return {"foretold_mb": foretold, "off": peak / foretold - 1}
 
 
 def _section(setting: Setting, name: str, rows: list[dict[str, Any]], source: Path) -> dict[str, Any]:

@@ -1,29 +1,11 @@
-r"""Which article stands for its group and its story: a total order from a small policy language.
+"""Which article stands for its group and its story, by the rules of a policy (`dedup/policy.py`).
 
-A policy is an ordered list of words, separated by commas; the next word is asked only where the ones before it tie.
-
-=======================  =========================================================================================
-container                a text that no other text contains, before one that is contained
-earliest, latest         by `published_at`; a missing or suspect date comes last in both, since feeds forge dates
-complete                 most known of title, date, source and url
-longest                  most characters
-central                  highest mean similarity to the other members
-prefer:COLUMN=A|B        rows whose column equals A, then B, then the rest; upper and lower case are the same
-match:COLUMN~REGEX       rows in which the regex is found, before the rest
-min:COLUMN, max:COLUMN   lowest or highest value first, missing values last; text that is a number counts as one
-                         (CSV has no other type) and comes before other text
-=======================  =========================================================================================
-
-A separator that is meant as a character is written with a backslash: `\,` everywhere, `\|` in the values of `prefer`.
 The content key comes last, then the id, so the order is total.
 """
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,13 +13,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dedup import schema
 from dedup.errors import DedupError, SettingsError
-from dedup.params import DEFAULT_POLICY
+from dedup.policy import Rule
 
-_WORDS = """container earliest latest complete longest central
-prefer:COLUMN=VALUE|VALUE match:COLUMN~REGEX min:COLUMN max:COLUMN"""
-_FORMS = {form.partition(":")[0]: form for form in _WORDS.split()}
 _READS = {
     "earliest": ("published_at", "date_suspect"),
     "latest": ("published_at", "date_suspect"),
@@ -46,47 +24,6 @@ _READS = {
 }
 _TIE_BREAKERS = {"content_key": "content key", "doc_id": "doc id"}
 _NUMBER = r"^[+-]?\d+(\.\d+)?([eE][+-]?\d+)?$"
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One word of a policy."""
-
-    word: str
-    column: str = ""  # of prefer, match, min and max
-    values: tuple[str, ...] = ()  # of prefer
-    pattern: str = ""  # of match
-
-    @property
-    def name(self) -> str:
-        """The word as `canonical_reason` gives it, such as `earliest` or `prefer:source`."""
-        return f"{self.word}:{self.column}" if self.column else self.word
-
-
-def parse_policy(text: str) -> tuple[Rule, ...]:
-    r"""Read a policy such as `prefer:source=reuters|ap,earliest`.
-
-    Regexes are RE2's (no look-around, no back references): they run in linear time on every text, and in Arrow.
-
-    Parameters
-    ----------
-    text : words separated by commas; `\,` is a comma inside a word.
-
-    Raises
-    ------
-    SettingsError
-        An unknown, empty or unfinished word, or a regex that does not compile.
-    """
-    if not text.strip():
-        raise SettingsError(f"canonical policy: got nothing, wanted words such as '{DEFAULT_POLICY}'")
-    return tuple(
-        _rule(word.strip(), f"canonical policy word {place}") for place, word in enumerate(_split(text, ","), 1)
-    )
-
-
-def columns_of(policy: Sequence[Rule]) -> tuple[str, ...]:
-    """Name the input columns that a policy needs beyond `schema.DOCUMENTS`, each once, in the order of the policy."""
-    return tuple(dict.fromkeys(r.column for r in policy if r.column and r.column not in schema.DOCUMENTS.names))
 
 
 def choose(
@@ -108,7 +45,7 @@ def choose(
     documents : the columns of `schema.DOCUMENTS` that the policy reads, `doc_id`, `content_key` (uint64: hash of
         comparable text, title and date) and kept input columns.
     cluster : int64[n], labels 0..k-1, each of them in use.
-    policy : from `parse_policy`.
+    policy : from `policy.parse_policy`.
     rows : int64[n], ascending; the rows of `documents` that are labelled. None: all.
     central : float64[n], mean similarity to the other members; None or NaN: not known.
     contained : bool[n], whether another text of the cluster contains this one; None: not known.
@@ -148,49 +85,6 @@ def choose(
     chosen[label[best]] = several[best]
     reason[label[best]] = _deciding([*(rule.name for rule in policy), *_TIE_BREAKERS.values()], keys, best, second)
     return chosen, reason
-
-
-def _rule(word: str, place: str) -> Rule:
-    """Read one word; `place` opens the error message."""
-    head, colon, rest = word.partition(":")
-    form = _FORMS.get(head)
-    if form is None:
-        raise SettingsError(f"{place}: {_unknown(word, head)}")
-    sign = {"prefer": "=", "match": "~"}.get(head, "")
-    column, found, tail = rest.partition(sign) if sign else (rest, "", "")
-    if (":" in form) != bool(colon) or (":" in form and not column.strip()) or (sign and not (found and tail.strip())):
-        raise SettingsError(f"{place}: got {word!r}, wanted the form {form}")
-    rule = Rule(head, column.strip())
-    if head == "prefer":
-        rule = Rule(head, rule.column, values=tuple(value.strip() for value in _split(tail, "|")))
-    elif head == "match":
-        rule = Rule(head, rule.column, pattern=tail)
-    try:
-        word.encode()  # surrogates, from bytes on the command line that are not UTF-8, cannot go to Arrow
-        pc.match_substring_regex(pa.array([""]), rule.pattern)
-    except (UnicodeEncodeError, pa.ArrowInvalid) as error:
-        raise SettingsError(f"{place}: got {word!r}, wanted a regex in RE2's syntax; {error}") from error
-    if "" in rule.values:
-        raise SettingsError(f"{place}: got an empty value in {word!r}, wanted the form {form}")
-    return rule
-
-
-def _unknown(word: str, head: str) -> str:
-    close = difflib.get_close_matches(head.strip().lower(), _FORMS, n=1, cutoff=0.5)
-    remedy = f"; did you mean '{_FORMS[close[0]]}'?" if close else ""
-    forms = ", ".join(_FORMS.values())
-    return f"got {word!r}{remedy}; wanted one of {forms}; a comma inside a value or a regex is written \\,"
-
-
-def _split(text: str, separator: str) -> list[str]:
-    """Split at a separator, unless it stands behind a backslash; other pairs of backslash and character stay."""
-    pieces = [""]
-    for token in re.findall(r"\\.|.", text, re.DOTALL):
-        if token == separator:
-            pieces.append("")
-        else:
-            pieces[-1] += separator if token == "\\" + separator else token
-    return pieces
 
 
 def _columns(documents: pa.Table, policy: Sequence[Rule]) -> list[str]:

@@ -4,113 +4,26 @@
 
 from __future__ import annotations
 
-import errno
 import gc
 import json
-import logging
 import os
 import signal
 import sys
 import time
-import traceback
-from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
-import typer.core
 
-from dedup import __version__
-from dedup.errors import DedupError
-from dedup.params import DEFAULT_POLICY, DuplicateParams, ReadingParams, StoryParams
+from dedup import __version__, options
+from dedup.failures import Commands
 
 if TYPE_CHECKING:
     from types import FrameType
 
     from rich.console import Console
 
-LOG = logging.getLogger("dedup")
 _own_process = False  # not that of a program that calls a command
-_MOST_SHOWN = 300  # characters of an unforeseen message: some hold whole tables
-
-
-class Level(StrEnum):
-    """How far `cluster` goes."""
-
-    exact = "exact"
-    duplicate = "duplicate"
-    story = "story"
-
-
-class KeptLevel(StrEnum):
-    """Of what `filter` keeps one."""
-
-    duplicate = "duplicate"
-    story = "story"
-
-
-class Exists(StrEnum):
-    """What to do where the output is there already."""
-
-    error = "error"
-    overwrite = "overwrite"
-
-
-class Show(StrEnum):
-    """When progress is shown."""
-
-    auto = "auto"
-    always = "always"
-    never = "never"
-
-
-class _Group(typer.core.TyperGroup):
-    """All commands, with the one place where errors become exit codes."""
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except DedupError as error:
-            _fail(error.exit_code, f"error: {error}")
-        except MemoryError as error:
-            _fail(7, f"error: memory is used up ({error}); close other programs, or take fewer records with --limit")
-        except OSError as error:
-            if error.errno == errno.EPIPE:
-                raise
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                _fail(7, f"error: the disk is full ({error}); free some space")
-            _fail(1, *_bug(error))
-        except KeyboardInterrupt:
-            _fail(130, "interrupted")
-        except (typer.Exit, typer.Abort):
-            raise
-        except Exception as error:
-            if _is_usage_error(error):
-                raise
-            _fail(1, *_bug(error))
-
-
-def _is_usage_error(error: Exception) -> bool:
-    # The class lives in click or, in newer versions, inside typer; what they share is a way to show themselves.
-    return hasattr(error, "show") and hasattr(error, "exit_code")
-
-
-def _bug(error: Exception) -> tuple[str, str, str]:
-    message = " ".join(str(error).split())
-    LOG.debug("traceback:\n%s", "".join(traceback.format_exception(error)).rstrip())
-    return (
-        "error: this is a bug in dedup, not in your data or settings",
-        f"  {type(error).__name__}: {message[:_MOST_SHOWN]}",
-        "  the same command with -v shows the traceback; please send it with your report",
-    )
-
-
-def _fail(code: int, *lines: str) -> NoReturn:
-    from dedup.terminal import clean
-
-    for line in lines:
-        print(clean(line), file=sys.stderr)
-    raise typer.Exit(code)
 
 
 def main() -> None:
@@ -131,7 +44,7 @@ def _terminated(signum: int, frame: FrameType | None) -> NoReturn:
 
 
 app = typer.Typer(
-    cls=_Group,
+    cls=Commands,
     name="dedup",
     rich_markup_mode=None,  # rich would double the time of --help
     pretty_exceptions_enable=False,
@@ -159,92 +72,46 @@ def _global(
     """
 
 
-def _log(verbose: bool) -> bool:
-    if verbose:
-        logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
-        LOG.setLevel(logging.DEBUG)
-    return verbose
-
-
-Run = Annotated[str, typer.Argument(metavar="RUN", help="The folder that `dedup cluster -o` made.", show_default=False)]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, as the last line, and no tables.")]
-NoColor = Annotated[bool, typer.Option("--no-color", help="No colours; NO_COLOR and TERM=dumb do the same.")]
-Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", callback=_log, help="Say more on stderr; a traceback where there is a bug.")
-]
-IfExists = Annotated[Exists, typer.Option("--if-exists", help="Where the output is there already.")]
-
-
-_SAME = DuplicateParams()
-_STORY = StoryParams()
-
-
-def _option(text: str, metavar: str, *names: str) -> Any:
-    return typer.Option(*names, help=text, metavar=metavar, show_default=False)
-
-
 @app.command()
 def cluster(
     *,
-    inputs: Annotated[
-        list[str], typer.Argument(metavar="INPUT", help="Files, or folders with files in them.", show_default=False)
-    ],
-    out: Annotated[str, _option("Folder to make, with the results in it.", "OUT", "--out", "-o")],
-    if_exists: IfExists = Exists.error,
-    with_text: Annotated[bool, typer.Option("--with-text", help="Write the texts too.")] = False,
-    keep_cols: Annotated[list[str] | None, _option("Input columns to keep; commas, or repeat it.", "COL,COL")] = None,
-    text_col: Annotated[str | None, _option("Column of the text.", "COL")] = None,
-    title_col: Annotated[str | None, _option("Column of the title.", "COL")] = None,
-    id_col: Annotated[str | None, _option("Column of the id.", "COL")] = None,
-    date_col: Annotated[str | None, _option("Column of the date.", "COL")] = None,
-    source_col: Annotated[str | None, _option("Column of the outlet.", "COL")] = None,
-    url_col: Annotated[str | None, _option("Column of the URL.", "COL")] = None,
-    lang_col: Annotated[str | None, _option("Column of the language.", "COL")] = None,
-    include: Annotated[list[str] | None, _option("Read only files like this in folders; repeatable.", "GLOB")] = None,
-    exclude: Annotated[list[str] | None, _option("Pass by files like this; repeatable.", "GLOB")] = None,
-    limit: Annotated[int | None, _option("Read the first N records only.", "N")] = None,
-    level: Annotated[Level, typer.Option(help="How far to go: exact copies, all duplicates, or stories.")] = (
-        Level.story
-    ),
-    duplicate_threshold: Annotated[
-        float | None, _option(f"Share of the wording that copies have in common ({_SAME.jaccard}).", "SHARE")
-    ] = None,
-    containment_threshold: Annotated[
-        float | None, _option(f"Share of a text that is found in a longer one ({_SAME.containment}).", "SHARE")
-    ] = None,
-    story_granularity: Annotated[
-        float | None, _option(f"Larger gives smaller stories ({_STORY.granularity}).", "NUMBER")
-    ] = None,
-    time_scale: Annotated[
-        float | None, _option(f"Days after which likeness counts less ({_STORY.time_scale:g}).", "DAYS")
-    ] = None,
-    canonical: Annotated[
-        str | None,
-        _option(f"Who stands for a story; each word is asked where those before tie ({DEFAULT_POLICY}).", "POLICY"),
-    ] = None,
-    max_rejects: Annotated[
-        float | None, _option("Bad records to bear: a number, or a share below 1 (1 %, at least 10).", "N")
-    ] = None,
-    max_doc_chars: Annotated[
-        int | None, _option(f"Match longer texts on their first N characters ({ReadingParams().max_doc_chars:,}).", "N")
-    ] = None,
-    jobs: Annotated[int | None, _option("Threads (all cores).", "N", "--jobs", "-j")] = None,
-    memory: Annotated[
-        str | None,
-        _option("Memory to work in, such as 2GB; the rest goes to files (half of all, at most 4GiB).", "SIZE"),
-    ] = None,
-    tmp_dir: Annotated[str | None, _option("Folder of these files (the system's).", "FOLDER")] = None,
-    as_json: Json = False,
-    progress: Annotated[Show, typer.Option(help="Show progress on stderr.")] = Show.auto,
-    no_color: NoColor = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only, and what --json asks for.")] = False,
-    verbose: Verbose = False,
+    inputs: options.Inputs,
+    out: options.Out,
+    if_exists: options.IfExists = options.Exists.error,
+    with_text: options.WithText = False,
+    keep_cols: options.KeepCols = None,
+    text_col: options.TextCol = None,
+    title_col: options.TitleCol = None,
+    id_col: options.IdCol = None,
+    date_col: options.DateCol = None,
+    source_col: options.SourceCol = None,
+    url_col: options.UrlCol = None,
+    lang_col: options.LangCol = None,
+    include: options.Include = None,
+    exclude: options.Exclude = None,
+    limit: options.Limit = None,
+    level: options.HowFar = options.Level.story,
+    duplicate_threshold: options.DuplicateThreshold = None,
+    containment_threshold: options.ContainmentThreshold = None,
+    story_granularity: options.StoryGranularity = None,
+    time_scale: options.TimeScale = None,
+    canonical: options.Canonical = None,
+    max_rejects: options.MaxRejects = None,
+    max_doc_chars: options.MaxDocChars = None,
+    jobs: options.Jobs = None,
+    memory: options.Memory = None,
+    tmp_dir: options.TmpDir = None,
+    as_json: options.Json = False,
+    progress: options.Progress = options.Show.auto,
+    no_color: options.NoColor = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
 ) -> None:
     """Group articles into duplicates and stories, and write them to a folder.
 
     Reads JSON Lines, CSV, TSV, Parquet and text files. Results go to stdout, all else to stderr.
     """
-    from dedup import params, terminal
+    from dedup import params, summaries, terminal
 
     settings = params.from_settings(
         {
@@ -297,7 +164,7 @@ def cluster(
     if verbose:
         terminal.stages(stderr, result)
     if as_json:
-        _print_json(terminal.summary_data(result, out))
+        _print_json(summaries.summary(result, out))
     elif not quiet:
         terminal.summary(stdout, result, out, time.perf_counter() - started)
 
@@ -305,31 +172,28 @@ def cluster(
 @app.command()
 def show(
     *,
-    run: Run,
-    any_id: Annotated[
-        str | None,
-        typer.Argument(metavar="[ID]", help="Of a story, a duplicate group or an article.", show_default=False),
-    ] = None,
-    top: Annotated[int, typer.Option(metavar="N", min=1, help="Rows to show.")] = 20,
-    as_json: Json = False,
-    no_color: NoColor = False,
-    verbose: Verbose = False,
+    run: options.Run,
+    any_id: options.AnyId = None,
+    top: options.Top = 20,
+    as_json: options.Json = False,
+    no_color: options.NoColor = False,
+    verbose: options.Verbose = False,
 ) -> None:
     """Show the largest stories, or one story with its groups and articles."""
-    from dedup import terminal
+    from dedup import summaries, terminal
     from dedup.run import open_run
 
     stdout, _ = _consoles(no_color)
     result = open_run(run)
     if any_id is None:
         if as_json:
-            _print_json(terminal.largest_data(result, top))
+            _print_json(summaries.largest(result, top))
         else:
             terminal.largest(stdout, result, top)
         return
     story = result.story(any_id)
     if as_json:
-        _print_json(terminal.plain(story))
+        _print_json(summaries.plain(story))
     else:
         terminal.story(stdout, story, top, any_id)
 
@@ -337,13 +201,13 @@ def show(
 @app.command("filter")
 def filter_command(
     *,
-    run: Run,
-    out: Annotated[str, _option("File for the kept records: .parquet, .jsonl or .csv.", "FILE", "--out", "-o")],
-    level: Annotated[KeptLevel, typer.Option(help="Keep one article of each.")] = KeptLevel.story,
-    dropped: Annotated[str | None, _option("File for the other records.", "FILE")] = None,
-    if_exists: IfExists = Exists.error,
-    as_json: Json = False,
-    verbose: Verbose = False,
+    run: options.Run,
+    out: options.KeptOut,
+    level: options.KeptOf = options.KeptLevel.story,
+    dropped: options.Dropped = None,
+    if_exists: options.IfExists = options.Exists.error,
+    as_json: options.Json = False,
+    verbose: options.Verbose = False,
 ) -> None:
     """Write the articles to keep, with all their input columns."""
     from dedup.filtering import filter_run
@@ -360,12 +224,12 @@ def filter_command(
 @app.command()
 def evaluate(
     *,
-    run: Run,
-    gold: Annotated[str, _option("Labels: id with story or duplicate, or id_a, id_b, label.", "FILE")],
-    sweep: Annotated[bool, typer.Option("--sweep", help="Score other thresholds: cluster the input again.")] = False,
-    as_json: Json = False,
-    no_color: NoColor = False,
-    verbose: Verbose = False,
+    run: options.Run,
+    gold: options.Gold,
+    sweep: options.Sweep = False,
+    as_json: options.Json = False,
+    no_color: options.NoColor = False,
+    verbose: options.Verbose = False,
 ) -> None:
     """Score a run against gold labels."""
     from dedup import terminal

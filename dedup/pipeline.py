@@ -37,6 +37,7 @@ from dedup.engines.local import LocalEngine
 from dedup.errors import SettingsError
 from dedup.findings import Copies, Corpus, Stories, build_result, manifest, mean_score
 from dedup.params import Params, from_settings
+from dedup.policy import Rule, columns_of, parse_policy
 from dedup.run import Result
 from dedup.spill import Spill, trim
 from dedup.stores import Columns, Rows, Shuffle
@@ -71,7 +72,7 @@ def cluster(source: Any, params: Params | None = None, *, progress: Progress | N
     if params is not None and settings:
         raise SettingsError("cluster: got both params and single settings; give one of the two")
     params = params or from_settings(settings)
-    policy = canonical.parse_policy(params.canonical)
+    policy = parse_policy(params.canonical)
     clock = Clock(progress or (lambda *_: None))
     with LocalEngine(params.jobs) as engine:
         corpus = read(source, params, policy, engine, clock)
@@ -109,9 +110,9 @@ class Clock:
         self._progress(name, self._done, total)
 
 
-def read(source: Any, params: Params, policy: tuple[canonical.Rule, ...], engine: LocalEngine, clock: Clock) -> Corpus:
+def read(source: Any, params: Params, policy: tuple[Rule, ...], engine: LocalEngine, clock: Clock) -> Corpus:
     """Stream the input through the sketches of both passes, dropping each batch's text on the way."""
-    asked = [name for name in canonical.columns_of(policy) if name not in schema.DOCUMENTS.names]
+    asked = [name for name in columns_of(policy) if name not in schema.DOCUMENTS.names]
     kept_cols = tuple(dict.fromkeys((*params.reading.keep_cols, *asked)))
     origin = reading.open_source(source, replace(params.reading, keep_cols=kept_cols))
     spill = Spill(params.tmp_dir, params.memory)
@@ -175,7 +176,7 @@ def without_boilerplate(corpus: Corpus, params: Params, clock: Clock) -> Corpus:
         return replace(corpus, whole=corpus.whole.schema.empty_table(), terms=schema.TERMS.empty_table())
 
 
-def find_copies(corpus: Corpus, params: Params, policy: tuple[canonical.Rule, ...], clock: Clock) -> Copies:
+def find_copies(corpus: Corpus, params: Params, policy: tuple[Rule, ...], clock: Clock) -> Copies:
     """Run pass 1: units, candidates, exact verification, groups, and the representative of each."""
     sketches, spill = corpus.sketches, corpus.spill
     with clock.stage("candidates"):
@@ -270,7 +271,7 @@ def opposed_pairs(refused: tuple[_Int, _Int], templates: pa.Table, days: _Float,
 
 
 def choose_canonicals(
-    corpus: Corpus, copies: Copies, found: Stories, params: Params, policy: tuple[canonical.Rule, ...]
+    corpus: Corpus, copies: Copies, found: Stories, params: Params, policy: tuple[Rule, ...]
 ) -> tuple[Grouping, Grouping]:
     """Choose the canonical article of each story among its representatives, and name groups and stories."""
     links = found.links

@@ -6,7 +6,7 @@ stream of items and yields the results in order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,11 +17,10 @@ from dedup import schema, timing
 from dedup.kernels import cosine, feedback, linkage, nearest, postings
 from dedup.params import StoryParams
 from dedup.spill import IN_MEMORY, Spill
-from dedup.weighing import Vectors
+from dedup.weighing import Each, Vectors
 
 _Int = npt.NDArray[np.int64]
 _Float = npt.NDArray[np.float64]
-Each = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
 
 _CHUNK = 128  # rows a thread takes at a time; fixed, so that results do not depend on the number of threads
 _FEEDBACK_CALLS = 64

@@ -15,13 +15,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dedup import canonical, commit, reading, stories
+from dedup import commit, reading, stories
 from dedup.engines.local import LocalEngine
 from dedup.errors import InputError
 from dedup.evaluate import evaluate
 from dedup.findings import Corpus
 from dedup.params import SETTINGS, Params, from_results
 from dedup.pipeline import Clock, Progress, find_copies, find_stories, read, without_boilerplate
+from dedup.policy import parse_policy
 from dedup.run import Result
 
 
@@ -137,7 +138,7 @@ def _rank(point: dict[str, float], in_force: float) -> tuple[float, float]:
 
 def _corpus(source: Any, params: Params, engine: LocalEngine, clock: Clock) -> Corpus:
     params = replace(params, with_text=False)  # nobody will look at it
-    policy = canonical.parse_policy(params.canonical)
+    policy = parse_policy(params.canonical)
     if not isinstance(source, Result):
         return read(source, params, policy, engine, clock)
     documents = source.documents
@@ -189,13 +190,13 @@ def _curve(
 
 def _groups(name: str, corpus: Corpus, params: Params) -> _Labels:
     """Return what tells the duplicate group of each document at a value of a setting of pass 1."""
-    policy = canonical.parse_policy(params.canonical)
+    policy = parse_policy(params.canonical)
     return lambda value: find_copies(corpus, _with(params, name, value), policy, _unwatched()).group
 
 
 def _stories(name: str, corpus: Corpus, params: Params, engine: LocalEngine) -> _Labels:
     """Return what tells the story of each document at a value of a setting of the tree cut; links are made once."""
-    copies = find_copies(corpus, params, canonical.parse_policy(params.canonical), _unwatched())
+    copies = find_copies(corpus, params, parse_policy(params.canonical), _unwatched())
     found = find_stories(corpus, copies, params, engine, _unwatched())
     representative = found.rank[copies.group]
 

@@ -1,4 +1,4 @@
-"""What a person sees: progress on stderr, a summary and tables on stdout; and the same as data for `--json`."""
+"""What a person sees: progress on stderr, a summary and tables on stdout."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import IO, Any
 
-import pyarrow.compute as pc
 from rich import progress as bars
 from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from dedup import summaries
 from dedup.run import Result
 
 Report = Callable[[str, int, int | None], None]
@@ -128,7 +128,7 @@ def summary(to: Console, result: Result, out: str, seconds: float) -> None:
     _line(to, f"{'articles':<18}{counts['documents']:>11,}")
     groups = f"{'duplicate groups':<18}{counts['duplicate_groups']:>11,}"
     _line(to, f"{groups}   {counts['duplicates']:,} articles are copies of others")
-    if _has_stories(result):
+    if summaries.has_stories(result):
         _line(to, f"{'stories':<18}{counts['stories']:>11,}   {counts['in_stories']:,} articles belong to one")
     _line(to, f"{'rejected records':<18}{counts['rejected']:>11,}")
     for reject in result.rejects[:3]:
@@ -144,49 +144,20 @@ def summary(to: Console, result: Result, out: str, seconds: float) -> None:
     _line(to, f"  dedup filter {shlex.quote(out)} -o kept.jsonl")
 
 
-def summary_data(result: Result, out: str) -> dict[str, Any]:
-    """Return what `summary` prints as plain data."""
-    manifest = result.manifest
-    shown = {name: manifest[name] for name in ("run_id", "version", "counts", "seconds")}
-    return {"out": out, **shown, **largest_data(result, 10)}
-
-
-def largest_data(result: Result, top: int) -> dict[str, Any]:
-    """Return the largest stories as plain data, or the largest duplicate groups of a run without stories."""
-    if _has_stories(result):
-        found = result.clusters.filter(pc.greater(result.clusters["story_size"], 1)).sort_by(_SIZE["story"])
-        return {"largest_stories": plain(found.slice(0, top).to_pylist())}
-    found = result.groups.filter(pc.greater(result.groups["duplicate_size"], 1)).sort_by(_SIZE["duplicate"])
-    groups = found.slice(0, top).to_pylist()
-    titles = _of_documents(result, "title", [group["representative_doc_id"] for group in groups])
-    return {"largest_groups": plain([{**group, "title": title} for group, title in zip(groups, titles, strict=True)])}
-
-
-def _of_documents(result: Result, column: str, ids: list[str]) -> list[Any]:
-    """Return a column of the documents with these ids, in their order."""
-    place = pc.index_in(pc.cast(ids, "string"), result.documents["doc_id"]) if ids else []
-    return list(result.documents[column].take(place).to_pylist()) if ids else []
-
-
 _NUMBERS = {"size", "texts", "outlets"}
-_SIZE = {level: [(f"{level}_size", "descending"), (f"{level}_id", "ascending")] for level in ("story", "duplicate")}
-
-
-def _has_stories(result: Result) -> bool:
-    return bool(result.manifest["settings"]["level"] == "story")
 
 
 def largest(to: Console, result: Result, top: int, ids: bool = True) -> None:
     """Print the largest stories, or the largest duplicate groups of a run without stories."""
-    ((_, rows),) = largest_data(result, top).items()
-    level = "story" if _has_stories(result) else "duplicate"
+    ((_, rows),) = summaries.largest(result, top).items()
+    level = "story" if summaries.has_stories(result) else "duplicate"
     what = "stories" if level == "story" else "duplicate groups"
     if not rows:
         _line(to, f"no {what}: every article stands alone")
         return
     _line(to, f"largest {what}", "bold")
     who = [row["canonical_doc_id" if level == "story" else "representative_doc_id"] for row in rows]
-    excerpts = _of_documents(result, "excerpt", who)
+    excerpts = summaries.of_documents(result, "excerpt", who)
     columns = {
         "id": [row[f"{level}_id"] for row in rows] if ids else [],
         "size": [f"{row[f'{level}_size']:,}" for row in rows],
@@ -302,15 +273,6 @@ def scores(to: Console, found: dict[str, dict[str, Any]]) -> None:
         else:
             what = f"pairs scored, {score['missing']:,} with an unknown article, {score['skipped']:,} without a verdict"
         _line(to, f"{level}: {score['n']:,} {what}")
-
-
-def plain(value: Any) -> Any:
-    """Return data with its dates as ISO 8601 text."""
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    return [plain(item) for item in value] if isinstance(value, list) else value
 
 
 def _span(first: Any, last: Any) -> str:

@@ -236,6 +236,7 @@ def test_plots_show_what_the_record_has(tmp_path, setting):
         "peak_mb": 300.0,
         "foretold_mb": 280.0,
         "stages": stages,
+        "peaks": {"read": 300.0},
     }
     rows = [row | {"articles": n} for n in (1000, 10_000)]
     seconds = {"dedup": 1.0, "peer": 3.0}
@@ -257,8 +258,26 @@ def test_plots_show_what_the_record_has(tmp_path, setting):
     assert shown["growth.svg"] == (tmp_path / "growth.svg").read_text(), "the same bytes for the same record"
 
 
-def test_a_stub_tells_no_memory_before_there_is_a_formula():
-    assert project.memory_model(1000, 10**6, "story") is None
+def test_peers_without_time_are_named_with_their_foretold_seconds(setting):
+    tools = [measuring.Tool(name, "benchmarks.project:cosines") for name in ("dedup", "quick", "slow", "endless")]
+    setting.runs, setting.threads, setting.budget = 3, (1, 2), 40
+    kept, slow = vectors.affordable(tools, {"quick": 1.0, "slow": 20.0, "endless": 300.0}, setting)
+    runs = {tool.name: (tool.runs, tool.threads) for tool in kept}
+    assert runs == {"dedup": (None, (1, 2)), "quick": (None, (1, 2)), "slow": (1, (2,))}
+    assert [skip["tool"] for skip in slow] == ["endless"]
+    assert "300 s" in slow[0]["reason"]
+
+
+def test_a_large_corpus_is_checked_by_a_sample_and_peers_by_a_budget(setting, monkeypatch):
+    monkeypatch.setattr(vectors, "WHOLE", 100)
+    monkeypatch.setattr(vectors, "PROBE", 60)
+    monkeypatch.setattr(vectors, "SAMPLE", 50)
+    source, setting.budget = setting.vectors(setting.articles), 0.0
+    rows = measuring.resolve("benchmarks.peers_vectors:matrix")(source)
+    assert vectors.true_pairs(source, 0.3, 1).tolist() == truth.cosine_join(rows, 0.3).tolist()
+    (section,) = vectors.cosine(setting)
+    assert {row["tool"] for row in section["rows"]} == {"dedup"}
+    assert "scipy" in {skip["tool"] for skip in section["skipped"]}
 
 
 def test_a_corpus_is_streamed_in_row_groups(tmp_path):

@@ -9,10 +9,11 @@ import pyarrow.compute as pc
 import pytest
 
 import dedup
-from dedup import boilerplate, canonical, duplicates, pipeline, schema, weighing
+from dedup import boilerplate, duplicates, pipeline, schema, weighing
 from dedup.engines.local import LocalEngine
 from dedup.kernels.minhash import minhash
 from dedup.params import BoilerplateParams, Params
+from dedup.policy import parse_policy
 
 FOOTERS = {
     "Fjord Post": "You are reading the Fjord Post. Support our reporters from 3 crowns a week, cancel on any day. Tips "
@@ -236,7 +237,7 @@ def read(rows):
 
     params = Params()
     with LocalEngine(1) as engine:
-        return pipeline.read(rows, params, canonical.parse_policy(params.canonical), engine, pipeline.Clock(print))
+        return pipeline.read(rows, params, parse_policy(params.canonical), engine, pipeline.Clock(print))
 
 
 def strip(corpus):

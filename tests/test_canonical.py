@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dedup import schema
-from dedup.canonical import Rule, choose, columns_of, parse_policy
+from dedup.canonical import choose
 from dedup.errors import DedupError, SettingsError
 from dedup.params import DEFAULT_POLICY
+from dedup.policy import Rule, columns_of, parse_policy
 
 
 def day(number):

@@ -1,0 +1,33 @@
+"""What the benchmarks say of memory: the formula of the documentation, and the peak of each stage."""
+
+import numpy as np
+import pytest
+
+from benchmarks import memory_model, staged
+
+
+@pytest.mark.parametrize(
+    ("articles", "wanted"), [(10_000, 1.1), (100_000, 1.50), (300_000, 1.56), (1_000_000, 1.77), (5_000_000, 4.9)]
+)
+def test_the_foretold_memory_is_that_of_the_documentation(articles, wanted):
+    found = memory_model.foretold(articles, articles * 2300, "duplicate", 2, memory=4 << 30)
+    assert found / 1000 == pytest.approx(wanted, abs=0.01)
+
+
+def test_memory_of_little_text_needs_no_whole_batches():
+    foretold = [memory_model.foretold(100, 230_000, "story", threads) for threads in (1, 8)]
+    assert foretold[0] == foretold[1] < 420
+
+
+def test_each_stage_has_a_peak_of_its_own_and_the_whole_the_largest(tmp_path):
+    if not staged.CLEAR.exists():
+        pytest.skip("peaks of stages need /proc/self/clear_refs")
+    peaks = staged.Peaks()
+    peaks.report("large", 0, None)
+    held = np.ones(20_000_000)  # 160 MB
+    peaks.report("large", 1, 1)
+    del held
+    peaks.report("small", 0, None)
+    peaks.report("small", 1, 1)
+    assert peaks.found["large"] - peaks.found["small"] > 100
+    assert peaks.found[staged.WHOLE] >= peaks.found["large"], "which knows what was before the first stage too"
