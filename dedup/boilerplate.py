@@ -154,7 +154,8 @@ def _learnt(
 
     def runs_of(part: tuple[int, int]) -> _Int:
         local = _local(flagged, offsets, np.arange(*part))
-        return offsets[part[0]] + np.flatnonzero(_passages(every.slice(*part), local, params)[1])
+        found: _Int = offsets[part[0]] + np.flatnonzero(_passages(every.slice(*part), local, params)[1])
+        return found
 
     runs = np.concatenate([np.empty(0, np.int64), *each(runs_of, spill.slices(offsets))])
     scopes = [recurring.only(scope, np.isin(scope.entries, runs)) for scope in scopes]

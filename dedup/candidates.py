@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dedup import rarity, schema
-from dedup.kernels import lsh
+from dedup.kernels import lsh, prefix
 from dedup.params import DuplicateParams
 from dedup.spill import IN_MEMORY, Each, Spill
 from dedup.stores import Shuffle, distinct
@@ -136,12 +136,14 @@ def _prefix_pairs(
     bounds, sizes = np.append(np.concatenate(starts), total), np.diff(schema.ragged(shingles)[1])
     starts.clear()
     members = _joined(holders)
-    lists = bounds, members, *lsh.keys_of_members(bounds, members, _joined(own), len(sizes))
+    places, runs, first = prefix.keys_of_members(bounds, members, _joined(own), len(sizes))
     sizes = sizes.astype(np.int32)
 
     def join(start: int) -> _Pairs:
         stop = min(start + _AT_ONCE, len(sizes))
-        pairs: _Pairs = lsh.prefix_join(*lists, sizes, start, stop, params.hot_key, params.predecessors)
+        pairs: _Pairs = prefix.prefix_join(
+            bounds, members, places, runs, first, sizes, start, stop, params.hot_key, params.predecessors
+        )
         return pairs
 
     yield from each(join, range(0, len(sizes), _AT_ONCE))
@@ -166,15 +168,15 @@ def _postings(shingles: pa.ChunkedArray, alive: _Bool, params: DuplicateParams, 
     def choose(part: tuple[int, int]) -> slice:
         here, ends = rarity.rows(offsets, *part)
         missing = 1 - params.prefix_containment
-        lsh.prefix_keys(values[here], ends, alive[slice(*part)], seen[here], missing, chosen[here])
+        prefix.prefix_keys(values[here], ends, alive[slice(*part)], seen[here], missing, chosen[here])
         return here
 
     for here in each(choose, spill.slices(offsets)):
-        lsh.mark(values[here], chosen[here], marks)
+        prefix.mark(values[here], chosen[here], marks)
 
     def hold(part: tuple[int, int]) -> pa.Table:
         here, ends = rarity.rows(offsets, *part)
-        key, member, own = lsh.key_postings(values[here], ends, alive[slice(*part)], chosen[here], marks)
+        key, member, own = prefix.key_postings(values[here], ends, alive[slice(*part)], chosen[here], marks)
         return pa.table({"key": key, "member": member + np.uint32(part[0]), "own": own})
 
     holders = Shuffle(spill)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dedup import schema
-from dedup.kernels import lsh
+from dedup.kernels import prefix
 from dedup.spill import Each, Spill
 
 _Int = npt.NDArray[np.int64]
@@ -49,7 +49,7 @@ def slot_counts(
 
     def look_up(part: tuple[int, int]) -> None:
         here, ends = rows(offsets, *part)
-        lsh.look_up(values[here], ends, alive[slice(*part)], table, first, shift, seen[here])
+        prefix.look_up(values[here], ends, alive[slice(*part)], table, first, shift, seen[here])
 
     for first in range(0, slots, size):
         table = np.zeros(size, dtype)
@@ -58,7 +58,7 @@ def slot_counts(
             some = table[begin : begin + size // _RANGES]
             for part in spill.slices(offsets):
                 here, ends = rows(offsets, *part)
-                lsh.count_slots(values[here], ends, alive[slice(*part)], some, first + begin, shift)
+                prefix.count_slots(values[here], ends, alive[slice(*part)], some, first + begin, shift)
 
         for _ in each(count, range(0, size, size // _RANGES)):
             pass
