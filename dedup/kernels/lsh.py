@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dedup.kernels.hashing import hash_pair
 from dedup.kernels.jit import inlined, kernel
 
 
