@@ -26,7 +26,7 @@ import numpy.typing as npt
 from benchmarks import inputs, project
 from benchmarks.setting import Setting
 from dedup import duplicates, schema, text
-from dedup.kernels import folding, hashing, jaccard, lsh, minhash, tfidf, tokens
+from dedup.kernels import folding, hashing, jaccard, lsh, minhash, prefix, tfidf, tokens
 
 LARGE = 1 << 25  # doubles: 268 MB
 CACHED = 1 << 16  # doubles: 512 kB
@@ -179,13 +179,16 @@ def _pair_cases(column: Any) -> dict[str, Case]:
     signed = minhash.minhash(shingles, offsets, *permutations)
     n = len(offsets) - 1
     left = np.arange(n - 1)
-    slots = np.zeros(1 << max(int(4 * len(shingles)).bit_length(), 10), np.uint8)
+    bits = max(int(4 * len(shingles)).bit_length(), 10)
+    slots, alive = np.zeros(1 << bits, np.uint8), np.ones(n, np.bool_)
     return {
         "minhash": Case(
             lambda: minhash.minhash(shingles, offsets, *permutations), len(shingles) * 128, "slots", 1, ARITHMETIC
         ),
         "band_keys": Case(lambda: list(lsh.band_keys(signed, 25, 5)), n * 125, "slots", 4),
-        "count_slots": Case(lambda: lsh.count_slots(shingles, slots, 0, len(slots)), len(shingles), "shingles", 8),
+        "count_slots": Case(
+            lambda: prefix.count_slots(shingles, offsets, alive, slots, 0, 64 - bits), len(shingles), "shingles", 8
+        ),
         "overlap": Case(
             lambda: jaccard.overlap(shingles, offsets, left, left + 1), int(2 * len(shingles)), "shingles", 8
         ),

@@ -18,16 +18,20 @@ from dedup import recurring, schema
 from dedup.kernels import hashing, minhash, passages
 from dedup.params import BoilerplateParams, DuplicateParams
 from dedup.recurring import Scope
-from dedup.spill import IN_MEMORY, Spill
+from dedup.spill import IN_MEMORY, Each, Spill
 from dedup.stores import Columns
 from dedup.text import Comparable
 
 _Int = npt.NDArray[np.int64]
 _Bool = npt.NDArray[np.bool_]
 Weigh = Callable[[pa.Table], tuple[_Int, npt.NDArray[np.uint32], npt.NDArray[np.float32], npt.NDArray[np.uint64]]]
+Learn = Callable[[pa.Table], Weigh]
 _Permutations = tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]
 
 _FREQUENCY_SAMPLE = 4096  # documents from which the weights of terms are learnt
+_MOST_LEARNT = 32_768  # documents of all, where there are many passages
+_READ_BYTES = 32  # of what was read, for each shingle of a text
+_WEIGHED_BYTES = 64  # while a document is weighed, likewise
 _COVERED = 3  # tokens that a shingle covers; one of an unspaced script two more, which does no harm
 
 
@@ -87,8 +91,9 @@ def strip(
     source: pa.ChunkedArray,
     params: BoilerplateParams,
     permutations: _Permutations,
-    weigh: Weigh,
+    learn: Learn,
     spill: Spill = IN_MEMORY,
+    each: Each = map,
 ) -> Stripped:
     """Learn the boilerplate of each source and of the corpus, and take it out.
 
@@ -100,28 +105,36 @@ def strip(
     sketches : schema.sketches; terms : schema.TERMS; traces : schema.TRACES; of the same documents
     source : string[n], null where unknown
     permutations : of the signatures, as `duplicates.permutations` gives them
-    weigh : unit vectors of counted terms, CSR and the terms of its columns, as `weighing.vectors` gives them
+    learn : how to weigh counted terms, learnt from those of some documents, as `weighing.learnt` does: unit vectors,
+        CSR and the terms of its columns
     """
     every = _Read(sketches, terms, traces)
     offsets = schema.ragged(sketches["shingles"])[1]
-    flagged = _learnt(every, source, params, weigh, spill)
+    flagged = _learnt(every, source, params, learn, spill, each)
     if not len(flagged):
         return Stripped(sketches, terms, 0, 0)
     left = Columns(spill, sketches.schema), Columns(spill, terms.schema)
     documents = shingles = 0
-    for start, stop in spill.slices(offsets):
-        part = every.slice(start, stop)
-        covered, inside = _passages(part, _local(flagged, offsets, np.arange(start, stop)), params)
+
+    def without(bounds: tuple[int, int]) -> tuple[pa.Table, pa.Table, int, int]:
+        part = every.slice(*bounds)
+        covered, inside = _passages(part, _local(flagged, offsets, np.arange(*bounds)), params)
         counted, kept = _discounted(part, covered)
         changed = _per_row(inside, schema.ragged(part.sketches["shingles"])[1]) > 0
-        left[0].append(_sketches_left(part, covered, inside, kept, changed, params, permutations))
-        left[1].append(counted)
-        documents += int(changed.sum())
-        shingles += int(inside.sum())
+        sketched = _sketches_left(part, covered, inside, kept, changed, params, permutations)
+        return sketched, counted, int(changed.sum()), int(inside.sum())
+
+    for *tables, changed, gone in each(without, spill.slices(offsets, _READ_BYTES)):
+        for grown, table in zip(left, tables, strict=True):
+            grown.append(table)
+        documents += changed
+        shingles += gone
     return Stripped(left[0].table(), left[1].table(), documents, shingles)
 
 
-def _learnt(every: _Read, source: pa.ChunkedArray, params: BoilerplateParams, weigh: Weigh, spill: Spill) -> _Int:
+def _learnt(
+    every: _Read, source: pa.ChunkedArray, params: BoilerplateParams, learn: Learn, spill: Spill, each: Each
+) -> _Int:
     """List the shingles of passages that stand in many otherwise differing documents, by place among all."""
     sketches = every.sketches
     offsets = schema.ragged(sketches["shingles"])[1]
@@ -131,18 +144,20 @@ def _learnt(every: _Read, source: pa.ChunkedArray, params: BoilerplateParams, we
         recurring.scope(codes, digest, params.source_share, params.least),
         recurring.scope(np.zeros(len(codes), np.int64), digest, params.corpus_share, params.least),
     ]
-    scopes = recurring.with_entries(scopes, sketches["shingles"], spill)
+    scopes = recurring.with_entries(scopes, sketches["shingles"], spill, each)
     # Of a text that consists mostly of what others hold there are copies, or it fills in a template: no evidence. A
     # title helps: those of copies are alike, which `_of_many_events` sees, and those of stubs are not.
     own = 2 * np.diff(np.searchsorted(recurring.union(scope.entries for scope in scopes), offsets)) <= np.diff(offsets)
     own |= np.diff(schema.ragged(sketches["title_words"])[1]) >= params.titled
     scopes = [recurring.frequent(scope._replace(evidence=scope.evidence & own)) for scope in scopes]
     flagged = recurring.union(scope.entries for scope in scopes)
-    inside = [np.empty(0, np.int64)]
-    for start, stop in spill.slices(offsets):
-        local = _local(flagged, offsets, np.arange(start, stop))
-        inside.append(offsets[start] + np.flatnonzero(_passages(every.slice(start, stop), local, params)[1]))
-    runs = np.concatenate(inside)
+
+    def runs_of(part: tuple[int, int]) -> _Int:
+        local = _local(flagged, offsets, np.arange(*part))
+        found: _Int = offsets[part[0]] + np.flatnonzero(_passages(every.slice(*part), local, params)[1])
+        return found
+
+    runs = np.concatenate([np.empty(0, np.int64), *each(runs_of, spill.slices(offsets))])
     scopes = [recurring.only(scope, np.isin(scope.entries, runs)) for scope in scopes]
 
     def bare(rows: _Int) -> pa.Table:
@@ -154,7 +169,7 @@ def _learnt(every: _Read, source: pa.ChunkedArray, params: BoilerplateParams, we
             parts.append(_discounted(some, covered)[0])
         return pa.concat_tables(parts)
 
-    told = recurring.union(_of_many_events(scope, len(offsets) - 1, bare, params, weigh) for scope in scopes)
+    told = recurring.union(_of_many_events(scope, offsets, bare, params, learn, spill, each) for scope in scopes)
     return _shared_by_equal_texts(told, offsets, digest)
 
 
@@ -169,7 +184,13 @@ def _local(flagged: _Int, offsets: _Int, rows: _Int) -> _Bool:
 
 
 def _of_many_events(
-    scope: Scope, n: int, bare: Callable[[_Int], pa.Table], params: BoilerplateParams, weigh: Weigh
+    scope: Scope,
+    offsets: _Int,
+    bare: Callable[[_Int], pa.Table],
+    params: BoilerplateParams,
+    learn: Learn,
+    spill: Spill,
+    each: Each,
 ) -> _Int:
     """List the entries of shingles whose documents resemble each other no more than chance has it.
 
@@ -177,7 +198,7 @@ def _of_many_events(
 
     Parameters
     ----------
-    n : number of documents
+    offsets : int64[n + 1], of the shingles of each document
     bare : schema.TERMS of some documents without the frequent passages
     """
     telling = np.flatnonzero(scope.evidence[scope.rows])
@@ -191,13 +212,24 @@ def _of_many_events(
     _, chosen, of_set = np.unique(np.add.reduceat(spread, starts), return_index=True, return_inverse=True)
     sizes = np.minimum(np.diff(starts, append=len(members))[chosen], params.sample)
     # Positions are in the order of a hash: the first documents are a sample of all.
+    n = len(offsets) - 1
     chance = np.arange(min(n, params.sample))
     sampled = np.concatenate((members[np.repeat(starts[chosen], sizes) + _steps(sizes)], chance))
     sizes = np.append(sizes, len(chance))
     rows = np.union1d(sampled, np.arange(min(n, _FREQUENCY_SAMPLE)))
-    vectors = weigh(bare(rows))
+    weigh = learn(bare(rows[:_MOST_LEARNT]))
     bounds = np.concatenate(([0], np.cumsum(sizes)))
-    means = passages.mean_cosines(*vectors[:3], len(vectors[3]), np.searchsorted(rows, sampled), bounds)
+
+    def measured(sets: tuple[int, int]) -> npt.NDArray[np.float64]:
+        """Return the mean cosine of each of some sets; they share documents, which are weighed once."""
+        ends = bounds[sets[0] : sets[1] + 1]
+        own, place = np.unique(sampled[ends[0] : ends[-1]], return_inverse=True)
+        vectors = weigh(bare(own))
+        found: npt.NDArray[np.float64] = passages.mean_cosines(*vectors[:3], len(vectors[3]), place, ends - ends[0])
+        return found
+
+    lengths = np.concatenate(([0], np.cumsum(np.diff(offsets)[sampled])))[bounds]
+    means = np.concatenate(list(each(measured, spill.slices(lengths, _WEIGHED_BYTES))))
     told = np.zeros(int(scope.keys.max()) + 1, np.bool_)
     told[known] = (means <= max(params.alike, params.above_chance * means[-1]))[of_set]
     return scope.entries[told[scope.keys]]

@@ -13,14 +13,16 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dedup import rarity, schema
-from dedup.kernels import lsh
+from dedup.kernels import lsh, prefix
 from dedup.params import DuplicateParams
-from dedup.spill import IN_MEMORY, Spill
+from dedup.spill import IN_MEMORY, Each, Spill
 from dedup.stores import Shuffle, distinct
 
 _Int = npt.NDArray[np.int64]
 _Bool = npt.NDArray[np.bool_]
 _Pairs = npt.NDArray[np.uint64]  # smaller position << 32 | larger
+
+_AT_ONCE = 1 << 16  # documents that one thread joins: few enough to keep all busy, many enough to pay for its table
 
 
 def band_shape(num_perm: int, threshold: float, recall: float) -> tuple[int, int]:
@@ -37,13 +39,18 @@ def band_shape(num_perm: int, threshold: float, recall: float) -> tuple[int, int
 
 
 def candidates(
-    sketches: pa.Table, params: DuplicateParams, unit: _Int | None = None, spill: Spill = IN_MEMORY
+    sketches: pa.Table,
+    params: DuplicateParams,
+    unit: _Int | None = None,
+    spill: Spill = IN_MEMORY,
+    each: Each = map,
 ) -> tuple[_Int, _Int]:
     """Find pairs worth verifying: MinHash bands for Jaccard, and a prefix join that completes both thresholds.
 
     Parameters
     ----------
     unit : int64[n] of `units`; only the first of each unit is paired. None: all.
+    each : `map` over parts of the work, or that of an engine
 
     Returns
     -------
@@ -58,8 +65,9 @@ def candidates(
         own = filled[slice(*np.searchsorted(filled, (start, stop)))]
         smallest[own] = shingles[offsets[own]]
     by_smallest = filled[np.argsort(smallest[filled], kind="stable")]
-    bands = distinct(_band_pairs(schema.matrix(sketches["signature"]), by_smallest, params, spill))
-    return _unpacked(distinct([bands, _prefix_pairs(sketches["shingles"], alive, by_smallest, params, spill)]))
+    bands = distinct(_band_pairs(schema.matrix(sketches["signature"]), by_smallest, params, spill, each))
+    joined = distinct(_prefix_pairs(sketches["shingles"], alive, by_smallest, params, spill, each))
+    return _unpacked(distinct([bands, joined]))
 
 
 def equal_pairs(
@@ -83,63 +91,98 @@ def _first_of_its_unit(n: int, unit: _Int | None) -> _Bool:
 
 
 def _band_pairs(
-    signatures: npt.NDArray[np.uint32], order: _Int, params: DuplicateParams, spill: Spill
+    signatures: npt.NDArray[np.uint32], order: _Int, params: DuplicateParams, spill: Spill, each: Each
 ) -> Iterator[_Pairs]:
     """Pair the units that share a band, band by band."""
     bands, rows = band_shape(params.num_perm, params.jaccard, params.recall)
     keys = spill.array((bands, len(signatures)), np.uint64)
-    for start, stop in spill.rows(len(signatures), 4 * params.num_perm):
-        keys[:, start:stop] = lsh.band_keys(signatures[start:stop], bands, rows)
-    for band in range(bands):
+
+    def fill(part: tuple[int, int]) -> None:
+        keys[:, slice(*part)] = lsh.band_keys(signatures[slice(*part)], bands, rows)
+
+    for _ in each(fill, spill.rows(len(signatures), 4 * params.num_perm)):
+        pass
+
+    def pair(band: int) -> _Pairs:
         own = keys[band][order]
         by_key = np.argsort(own, kind="stable")
-        yield lsh.run_pairs(own[by_key], order[by_key], params.hot_key, params.predecessors)
+        pairs: _Pairs = lsh.run_pairs(own[by_key], order[by_key], params.hot_key, params.predecessors)
+        return pairs
+
+    for found in each(pair, range(bands)):
+        yield found
         spill.release()
 
 
 def _prefix_pairs(
-    shingles: pa.ChunkedArray, alive: _Bool, order: _Int, params: DuplicateParams, spill: Spill
-) -> _Pairs:
+    shingles: pa.ChunkedArray, alive: _Bool, order: _Int, params: DuplicateParams, spill: Spill, each: Each
+) -> Iterator[_Pairs]:
     """Pair the units of which the shorter may hold `prefix_containment` of its shingles in the longer."""
     rank = np.zeros(len(alive), np.uint32)
     rank[order] = np.arange(len(order))
+
+    def by_key(part: list[pa.Table]) -> tuple[_Int, npt.NDArray[np.uint32], _Bool]:
+        keys, members, own = (part[0][name].to_numpy() for name in ("key", "member", "own"))
+        places = np.lexsort((rank[members], keys))
+        return np.flatnonzero(np.diff(keys[places], prepend=~keys[places[:1]])), members[places], own[places]
+
     starts, total = [np.empty(0, np.int64)], 0
     holders, own = [np.empty(0, np.uint32)], [np.empty(0, np.bool_)]
-    for keys, members, is_key in _postings(shingles, alive, params, spill):
-        by_key = np.lexsort((rank[members], keys))
-        starts.append(total + np.flatnonzero(np.diff(keys[by_key], prepend=~keys[by_key[:1]])))
-        holders.append(members[by_key])
-        own.append(is_key[by_key])
-        total += len(keys)
+    for begin, members, is_key in each(by_key, _postings(shingles, alive, params, spill, each).parts()):
+        starts.append(total + begin)
+        holders.append(members)
+        own.append(is_key)
+        total += len(members)
     bounds, sizes = np.append(np.concatenate(starts), total), np.diff(schema.ragged(shingles)[1])
-    pairs: _Pairs = lsh.prefix_join(bounds, _joined(holders), _joined(own), sizes, params.hot_key, params.predecessors)
-    return pairs
+    starts.clear()
+    members = _joined(holders)
+    places, runs, first = prefix.keys_of_members(bounds, members, _joined(own), len(sizes))
+    sizes = sizes.astype(np.int32)
+
+    def join(start: int) -> _Pairs:
+        stop = min(start + _AT_ONCE, len(sizes))
+        pairs: _Pairs = prefix.prefix_join(
+            bounds, members, places, runs, first, sizes, start, stop, params.hot_key, params.predecessors
+        )
+        return pairs
+
+    yield from each(join, range(0, len(sizes), _AT_ONCE))
 
 
-def _postings(
-    shingles: pa.ChunkedArray, alive: _Bool, params: DuplicateParams, spill: Spill
-) -> Iterator[tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint32], _Bool]]:
-    """Yield who holds a shingle that some unit chose as a key: shingles, positions, and whether it is their own key.
+def _postings(shingles: pa.ChunkedArray, alive: _Bool, params: DuplicateParams, spill: Spill, each: Each) -> Shuffle:
+    """List who holds a shingle that some unit chose as a key: shingles, positions, and whether it is their own key.
 
     All holders of a shingle come in one part.
+
+    Returns
+    -------
+    Shuffle of a table [key uint64, member uint32, own bool].
     """
     values, offsets = schema.ragged(shingles)
     total = int(np.diff(offsets)[alive].sum())
-    seen = rarity.slot_counts(shingles, 1 << max((4 * total).bit_length(), 10), spill, alive)
+    seen = rarity.slot_counts(shingles, 1 << max((4 * total).bit_length(), 10), spill, alive, each=each)
     chosen = spill.array(len(values), np.bool_)
     # The more marks, the fewer postings that nobody asked for: as many bits as two to four times the shingles.
     marks = np.zeros(1 << max(min(total // 4, spill.memory // 32).bit_length(), 10), np.uint8)
-    for _, places, ends in rarity.walk(offsets, alive, spill):
-        chosen[places] = lsh.prefix_keys(
-            rarity.read(values, places), ends, rarity.read(seen, places), 1 - params.prefix_containment, marks
-        )
+
+    def choose(part: tuple[int, int]) -> slice:
+        here, ends = rarity.rows(offsets, *part)
+        missing = 1 - params.prefix_containment
+        prefix.prefix_keys(values[here], ends, alive[slice(*part)], seen[here], missing, chosen[here])
+        return here
+
+    for here in each(choose, spill.slices(offsets)):
+        prefix.mark(values[here], chosen[here], marks)
+
+    def hold(part: tuple[int, int]) -> pa.Table:
+        here, ends = rarity.rows(offsets, *part)
+        key, member, own = prefix.key_postings(values[here], ends, alive[slice(*part)], chosen[here], marks)
+        return pa.table({"key": key, "member": member + np.uint32(part[0]), "own": own})
+
     holders = Shuffle(spill)
-    for start, places, ends in rarity.walk(offsets, alive, spill):
-        key, member, own = lsh.postings(rarity.read(values, places), ends, rarity.read(chosen, places), marks)
-        holders.add([pa.table({"key": key, "member": member + np.uint32(start), "own": own})], key)
-    del seen, chosen
-    for (part,) in holders.parts():
-        yield part["key"].to_numpy(), part["member"].to_numpy(), part["own"].to_numpy()
+    for table in each(hold, spill.slices(offsets)):
+        holders.add([table], table["key"].to_numpy())
+    return holders
 
 
 def _joined(parts: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:

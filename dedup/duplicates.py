@@ -15,7 +15,7 @@ import pyarrow as pa
 from dedup import schema
 from dedup.kernels import hashing, jaccard, minhash
 from dedup.params import DuplicateParams
-from dedup.spill import IN_MEMORY, Spill
+from dedup.spill import IN_MEMORY, Each, Spill
 from dedup.text import Comparable, comparable, tokenise
 
 _Int = npt.NDArray[np.int64]
@@ -139,7 +139,14 @@ def units(sketches: pa.Table, params: DuplicateParams) -> _Int:
     return unit
 
 
-def verify(sketches: pa.Table, left: _Int, right: _Int, params: DuplicateParams, spill: Spill = IN_MEMORY) -> pa.Table:
+def verify(
+    sketches: pa.Table,
+    left: _Int,
+    right: _Int,
+    params: DuplicateParams,
+    spill: Spill = IN_MEMORY,
+    each: Each = map,
+) -> pa.Table:
     """Measure each candidate exactly and say whether it is the same text, and if not, why.
 
     Parameters
@@ -150,17 +157,25 @@ def verify(sketches: pa.Table, left: _Int, right: _Int, params: DuplicateParams,
     -------
     schema.VERIFIED
     """
-    parts = [_verified(sketches, left[part], right[part], params) for part in spill.picks(len(left))]
+    digest = schema.matrix(sketches["digest"]).copy()  # not mapped: every pair would fetch two pages of it
+
+    def measure(part: slice) -> pa.Table:
+        return _verified(sketches, digest, left[part], right[part], params)
+
+    parts = list(each(measure, spill.picks(len(left))))
     return pa.concat_tables(parts).combine_chunks() if parts else schema.VERIFIED.empty_table()
 
 
-def _verified(sketches: pa.Table, left: _Int, right: _Int, params: DuplicateParams) -> pa.Table:
+def _verified(
+    sketches: pa.Table, digest: npt.NDArray[np.uint64], left: _Int, right: _Int, params: DuplicateParams
+) -> pa.Table:
     similarity, contained = _overlap(sketches["shingles"], left, right)
     near = similarity >= params.jaccard
     within = contained >= params.containment
-    digest = schema.matrix(sketches["digest"])
     exact = (digest[left] == digest[right]).all(axis=1)
-    reason = np.where(near | within, _differences(sketches, left, right, similarity, params), "wording differs")
+    alike = np.flatnonzero(near | within)
+    reason = np.full(len(left), "wording differs")
+    reason[alike] = _differences(sketches, left[alike], right[alike], similarity[alike], params)
     accepted = reason == ""
     kind = np.select([exact, near, within], ["exact", "near", "contained"], "near")
     return pa.Table.from_arrays(

@@ -39,7 +39,7 @@ from dedup.findings import Copies, Corpus, Stories, build_result, manifest, mean
 from dedup.params import Params, from_settings
 from dedup.policy import Rule, columns_of, parse_policy
 from dedup.run import Result
-from dedup.spill import Spill, trim
+from dedup.spill import Each, Spill, trim
 from dedup.stores import Columns, Rows, Shuffle
 from dedup.tables import Grouping
 
@@ -76,8 +76,8 @@ def cluster(source: Any, params: Params | None = None, *, progress: Progress | N
     clock = Clock(progress or (lambda *_: None))
     with LocalEngine(params.jobs) as engine:
         corpus = read(source, params, policy, engine, clock)
-        corpus = without_boilerplate(corpus, params, clock)
-        copies = find_copies(corpus, params, policy, clock)
+        corpus = without_boilerplate(corpus, params, clock, engine.map)
+        copies = find_copies(corpus, params, policy, clock, engine.map)
         found = find_stories(corpus, copies, params, engine, clock)
         with clock.stage("canonical"):
             chosen = choose_canonicals(corpus, copies, found, params, policy)
@@ -155,7 +155,7 @@ def _taken(order: pa.Array, table: pa.Table) -> pa.Table:
     return table.take(order)
 
 
-def without_boilerplate(corpus: Corpus, params: Params, clock: Clock) -> Corpus:
+def without_boilerplate(corpus: Corpus, params: Params, clock: Clock, each: Each = map) -> Corpus:
     """Take out what many articles share that otherwise differ; equality alone needs no such care."""
     if params.level == "exact":
         return corpus
@@ -163,8 +163,8 @@ def without_boilerplate(corpus: Corpus, params: Params, clock: Clock) -> Corpus:
         left = boilerplate.strip(
             corpus.sketches, corpus.terms, corpus.traces, corpus.documents["source"], params.boilerplate,
             duplicates.permutations(params.duplicates.num_perm),
-            lambda counted: weighing.vectors(counted, weighing.background(), foreign=False, spill=corpus.spill),
-            corpus.spill,
+            partial(weighing.learnt, spill=corpus.spill),
+            corpus.spill, each,
         )  # fmt: skip
         counts = {"boilerplate_documents": left.documents, "boilerplate_shingles": left.shingles}
         corpus = replace(
@@ -176,15 +176,15 @@ def without_boilerplate(corpus: Corpus, params: Params, clock: Clock) -> Corpus:
         return replace(corpus, whole=corpus.whole.schema.empty_table(), terms=schema.TERMS.empty_table())
 
 
-def find_copies(corpus: Corpus, params: Params, policy: tuple[Rule, ...], clock: Clock) -> Copies:
+def find_copies(corpus: Corpus, params: Params, policy: tuple[Rule, ...], clock: Clock, each: Each = map) -> Copies:
     """Run pass 1: units, candidates, exact verification, groups, and the representative of each."""
     sketches, spill = corpus.sketches, corpus.spill
     with clock.stage("candidates"):
         unit = duplicates.units(sketches, params.duplicates)
-        find = candidates.equal_pairs if params.level == "exact" else candidates.candidates
+        find = candidates.equal_pairs if params.level == "exact" else partial(candidates.candidates, each=each)
         left, right = find(sketches, params.duplicates, unit, spill)
     with clock.stage("verify"):
-        verified = duplicates.verify(sketches, left, right, params.duplicates, spill)
+        verified = duplicates.verify(sketches, left, right, params.duplicates, spill, each)
     with clock.stage("groups"):
         label, contained = groups.group(sketches, verified, params.duplicates, spill)
         group = np.unique(label[unit], return_inverse=True)[1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,64 +9,64 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dedup import schema
-from dedup.kernels import lsh
-from dedup.spill import Spill
+from dedup.kernels import prefix
+from dedup.spill import Each, Spill
 
 _Int = npt.NDArray[np.int64]
 _Bool = npt.NDArray[np.bool_]
-_Places = slice | _Int
+
+_RANGES = 4  # of a table, that threads fill side by side
 
 
-def slot_counts(shingles: pa.ChunkedArray, slots: int, spill: Spill, alive: _Bool) -> npt.NDArray[np.uint8]:
+def slot_counts(
+    shingles: pa.ChunkedArray,
+    slots: int,
+    spill: Spill,
+    alive: _Bool,
+    dtype: type[np.uint8 | np.uint16] = np.uint8,
+    each: Each = map,
+) -> npt.NDArray[Any]:
     """Return how many shingles share the slot of each, so an upper bound of the documents that hold it.
 
     A table that is larger than an eighth of the memory is made in several parts, one after the other.
 
     Parameters
     ----------
-    shingles : large_list<uint64>[n]
-    slots : size of the whole table, a power of two
+    shingles : large_list<uint64>[n], sorted
+    slots : size of the whole table, a power of two, at least 1,024
     alive : bool[n], documents that count
+    dtype : of the counts
 
     Returns
     -------
-    uint8[s]; 255 stands for all above, too. Without meaning for documents that do not count.
+    dtype[s]; its largest value stands for all above, too. Without meaning for documents that do not count.
     """
     values, offsets = schema.ragged(shingles)
-    seen: npt.NDArray[Any] = spill.array(len(values), np.uint8)
-    size = min(slots, max(1 << (spill.memory // 8).bit_length() - 1, 1 << 10))
+    seen: npt.NDArray[Any] = spill.array(len(values), dtype)
+    shift = 65 - slots.bit_length()
+    most = spill.memory // 8 // np.dtype(dtype).itemsize
+    size = min(slots, max(1 << most.bit_length() - 1, 1 << 10))
+
+    def look_up(part: tuple[int, int]) -> None:
+        here, ends = rows(offsets, *part)
+        prefix.look_up(values[here], ends, alive[slice(*part)], table, first, shift, seen[here])
+
     for first in range(0, slots, size):
-        table = np.zeros(size, np.uint8)
-        for _, places, _ in walk(offsets, alive, spill):
-            lsh.count_slots(read(values, places), table, first, slots)
-        for start, stop in spill.slices(offsets):
-            here = slice(offsets[start], offsets[stop])
-            lsh.look_up(values[here], table, first, slots, seen[here])
+        table = np.zeros(size, dtype)
+
+        def count(begin: int, table: npt.NDArray[Any] = table, first: int = first) -> None:
+            some = table[begin : begin + size // _RANGES]
+            for part in spill.slices(offsets):
+                here, ends = rows(offsets, *part)
+                prefix.count_slots(values[here], ends, alive[slice(*part)], some, first + begin, shift)
+
+        for _ in each(count, range(0, size, size // _RANGES)):
+            pass
+        for _ in each(look_up, spill.slices(offsets)):
+            pass
     return seen
 
 
-def walk(offsets: _Int, alive: _Bool, spill: Spill) -> Iterator[tuple[int, _Places, _Int]]:
-    """Walk over the ragged rows of some documents, part by part.
-
-    Parameters
-    ----------
-    offsets : int64[n + 1]; alive : bool[n], documents whose rows are wanted
-
-    Yields
-    ------
-    The first document of a part, the places of its values, and where each row of the part ends among them.
-    """
-    for start, stop in spill.slices(offsets):
-        lengths = np.diff(offsets[start : stop + 1])
-        places: _Places = slice(offsets[start], offsets[stop])
-        if not alive[start:stop].all():
-            places = offsets[start] + np.flatnonzero(np.repeat(alive[start:stop], lengths))
-            lengths = np.where(alive[start:stop], lengths, 0)
-        yield start, places, np.concatenate(([0], np.cumsum(lengths)))
-
-
-def read(values: npt.NDArray[Any], places: _Places) -> npt.NDArray[Any]:
-    """Read values at the places of a walk; always read-only, so that a kernel is compiled once."""
-    part = values[places]
-    part.flags.writeable = False
-    return part
+def rows(offsets: _Int, start: int, stop: int) -> tuple[slice, _Int]:
+    """Return the places of the values of some ragged rows, and where each row ends among them."""
+    return slice(offsets[start], offsets[stop]), offsets[start : stop + 1] - offsets[start]

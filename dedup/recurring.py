@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -11,12 +12,12 @@ import pyarrow as pa
 
 from dedup import rarity, schema
 from dedup.kernels import hashing, passages
-from dedup.spill import Spill
+from dedup.spill import Each, Spill
 
 _Int = npt.NDArray[np.int64]
 _Bool = npt.NDArray[np.bool_]
 
-_ABOVE_ALL = 256  # count that no slot reaches
+_ABOVE_ALL = 1 << 16  # count that no slot reaches
 _ENTRY_BYTES = 48  # of a shingle that may be frequent, while it is counted
 
 
@@ -42,32 +43,40 @@ def scope(codes: _Int, digest: npt.NDArray[np.uint64], share: float, least: int)
     return Scope(codes, evidence, needed, *(np.empty(0, np.int64),) * 3)
 
 
-def with_entries(scopes: list[Scope], shingles: pa.ChunkedArray, spill: Spill) -> list[Scope]:
+def with_entries(scopes: list[Scope], shingles: pa.ChunkedArray, spill: Spill, each: Each = map) -> list[Scope]:
     """Find the frequent shingles of each scope."""
     values, offsets = schema.ragged(shingles)
     alive = np.ones(len(offsets) - 1, np.bool_)
-    seen = rarity.slot_counts(shingles, 1 << max((2 * len(values)).bit_length(), 10), spill, alive)
-    return [_with_entries(scope, values, offsets, seen, spill) for scope in scopes]
+    # Counts to 65,535, since a share of a large source is many: were whatever lies above 255 taken for frequent, there
+    # would be more of it, and more parts of it to walk over, the larger the corpus.
+    slots = 1 << max((2 * len(values)).bit_length(), 10)
+    seen = rarity.slot_counts(shingles, slots, spill, alive, np.uint16, each)
+    return [_with_entries(scope, values, offsets, seen, spill, each) for scope in scopes]
 
 
 def _with_entries(
-    scope: Scope, values: npt.NDArray[np.uint64], offsets: _Int, seen: npt.NDArray[np.uint8], spill: Spill
+    scope: Scope,
+    values: npt.NDArray[np.uint64],
+    offsets: _Int,
+    seen: npt.NDArray[np.uint16],
+    spill: Spill,
+    each: Each,
 ) -> Scope:
     """Find them among those common enough by `seen`, part by part of all possible hashes."""
-    bounds = np.where(scope.codes < 0, _ABOVE_ALL, np.minimum(scope.needed, 255)).astype(np.uint16)
+    bounds = np.where(scope.codes < 0, _ABOVE_ALL, np.minimum(scope.needed, _ABOVE_ALL - 1)).astype(np.int64)
 
-    def common(start: int, stop: int, part: int, parts: int) -> tuple[_Int, _Int]:
-        here, ends = slice(offsets[start], offsets[stop]), offsets[start : stop + 1] - offsets[start]
-        places, rows = passages.common(values[here], ends, seen[here], bounds[start:stop], part, parts)
-        return offsets[start] + places, start + rows
+    def common(some: tuple[int, int], part: int, parts: int) -> tuple[_Int, _Int]:
+        here, ends = rarity.rows(offsets, *some)
+        places, rows = passages.common(values[here], ends, seen[here], bounds[slice(*some)], part, parts)
+        return here.start + places, some[0] + rows
 
     # Positions are in the order of a hash: the first documents are a sample of all.
     first, sampled = next(spill.slices(offsets), (0, 0))
-    share = len(common(first, sampled, 0, 1)[0]) / max(offsets[sampled], 1)
+    share = len(common((first, sampled), 0, 1)[0]) / max(offsets[sampled], 1)
     parts = 1 << int(share * len(values) * _ENTRY_BYTES * 8 // spill.memory).bit_length()
     found = []
     for part in range(parts):
-        pieces = [common(start, stop, part, parts) for start, stop in spill.slices(offsets)]
+        pieces = list(each(partial(common, part=part, parts=parts), spill.slices(offsets)))
         pieces.append((np.empty(0, np.int64), np.empty(0, np.int64)))
         entries, rows = (np.concatenate(column) for column in zip(*pieces, strict=True))
         keys = hashing.hash_pairs(scope.codes[rows].astype(np.uint64), _gathered(values, entries, spill))

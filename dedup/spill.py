@@ -13,7 +13,7 @@ import mmap
 import os
 import tempfile
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ import pyarrow as pa
 from dedup.errors import ResourceError
 
 _Int = npt.NDArray[np.int64]
+Each = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]  # `map` over parts, or that of an engine
 
 DEFAULT_MOST = 4 << 30  # bytes; more is of little use to a spill that mostly streams
 _FAULT = 1 << 16  # bytes that Linux maps around the page that is asked for

@@ -16,8 +16,8 @@ import pyarrow as pa
 from dedup import schema, timing
 from dedup.kernels import cosine, feedback, linkage, nearest, postings
 from dedup.params import StoryParams
-from dedup.spill import IN_MEMORY, Spill
-from dedup.weighing import Each, Vectors
+from dedup.spill import IN_MEMORY, Each, Spill
+from dedup.weighing import Vectors
 
 _Int = npt.NDArray[np.int64]
 _Float = npt.NDArray[np.float64]

@@ -5,10 +5,10 @@ Half of a weight comes from background frequencies, so that a batch of five arti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from importlib import resources
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,13 +17,12 @@ import pyarrow as pa
 from dedup import languages, schema
 from dedup.kernels import postings, tfidf
 from dedup.params import StoryParams
-from dedup.spill import IN_MEMORY, Spill
+from dedup.spill import IN_MEMORY, Each, Spill
 from dedup.stores import distinct
 from dedup.text import Comparable
 
 _Int = npt.NDArray[np.int64]
 _Float = npt.NDArray[np.float64]
-Each = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
 
 _KNOWN_SHARE = 0.45  # of terms: languages that the background has counted have .7 to .98, others up to .25
 _ENTRY_BYTES = 24  # a term while it is weighed: hash, count, column and weight
@@ -36,6 +35,11 @@ class Background(NamedTuple):
     terms: npt.NDArray[np.uint64]
     counts: npt.NDArray[np.int32]
     documents: int
+
+    def of(self, terms: npt.NDArray[np.uint64]) -> _Int:
+        """Return in how many documents each of some terms occurs, int64[t]."""
+        place = tfidf.lookup(self.terms, terms)
+        return np.where(place >= 0, self.counts[place], 0).astype(np.int64)
 
 
 class Vectors(NamedTuple):
@@ -82,6 +86,7 @@ def vectors(
     *,
     chosen: _Int | None = None,
     foreign: bool = True,
+    own: Background | None = None,
     spill: Spill = IN_MEMORY,
     each: Each = map,
 ) -> Vectors:
@@ -95,6 +100,7 @@ def vectors(
     ----------
     counted : schema.TERMS
     chosen : int64[n], positions of the documents wanted; None: all
+    own : frequencies in the corpus, learnt from a part of it; None: from these documents
     foreign : whether it has; without, a word of many copies is not taken for a common one of its language.
     """
     offsets = _row_offsets(counted["terms"], chosen)
@@ -113,18 +119,18 @@ def vectors(
         counts[here] = schema.ragged(table["counts"])[0]
         return np.bincount(columns[here], minlength=len(known))
 
-    own = np.zeros(len(known), np.int64)
+    held, n = np.zeros(len(known), np.int64), len(offsets) - 1
     for some in each(locate, parts):
-        own += some
-    place = tfidf.lookup(frequencies.terms, known)
-    common = np.where(place >= 0, frequencies.counts[place], 0)
-    n = len(offsets) - 1
-    idf = (np.log((1 + n) / np.maximum(own, 1)) + np.log((1 + frequencies.documents) / (1 + common))) / 2
+        held += some
+    if own is not None:
+        held, n = own.of(known), own.documents
+    common = frequencies.of(known)
+    idf = (np.log((1 + n) / np.maximum(held, 1)) + np.log((1 + frequencies.documents) / (1 + common))) / 2
     if foreign:
         language = counted["language"] if chosen is None else counted["language"].take(pa.array(chosen))
-        strange, peers = foreign_terms(language, columns, offsets, place >= 0, spill)
-        idf[strange] = foreign_idf(own[strange], peers[strange], frequencies.documents)
-    falling = np.argsort(-own, kind="stable")
+        strange, peers = foreign_terms(language, columns, offsets, common > 0, spill)
+        idf[strange] = foreign_idf(held[strange], peers[strange], frequencies.documents)
+    falling = np.argsort(-held, kind="stable")
     rank = np.empty(len(known), np.uint32)
     rank[falling] = np.arange(len(known), dtype=np.uint32)
     indices, data = spill.array(len(columns), np.uint32), spill.array(len(columns), np.float32)
@@ -139,6 +145,18 @@ def vectors(
     for _ in each(weigh, parts):
         spill.release()
     return Vectors(offsets, indices, data, known[falling])
+
+
+def learnt(counted: pa.Table, spill: Spill = IN_MEMORY) -> Callable[[pa.Table], Vectors]:
+    """Learn the frequencies of terms from some documents, and return what weighs any others by them.
+
+    Parameters
+    ----------
+    counted : schema.TERMS
+    """
+    terms, counts = np.unique(schema.ragged(counted["terms"])[0], return_counts=True)
+    own = Background(terms, counts.astype(np.int32), len(counted))
+    return partial(vectors, frequencies=background(), own=own, foreign=False, spill=spill)
 
 
 def _row_offsets(terms: pa.ChunkedArray, chosen: _Int | None) -> _Int:

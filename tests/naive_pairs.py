@@ -11,7 +11,7 @@ from naive_text import hash_pair
 M32 = 2**32 - 1
 
 
-# minhash, lsh, jaccard
+# minhash, lsh, prefix, jaccard
 
 
 def minhash(rows, a, b):
@@ -42,33 +42,52 @@ def run_pairs(keys, members, hot, predecessors):
     return pairs
 
 
-def count_slots(values, counts, first, slots):
-    found = Counter(value % slots - first for value in values)
-    return [min(255, count + found[slot]) for slot, count in enumerate(counts)]
+def count_slots(rows, alive, counts, first, bits, most):
+    some = [row for row, is_alive in zip(rows, alive, strict=True) if is_alive]
+    found = Counter((value >> (64 - bits)) - first for row in some for value in row)
+    return [min(most, count + found[slot]) for slot, count in enumerate(counts)]
 
 
-def look_up(values, counts, first, slots, seen):
+def look_up(rows, alive, counts, first, bits, seen):
     known = {first + slot: count for slot, count in enumerate(counts)}
-    return [known.get(value % slots, was) for value, was in zip(values, seen, strict=True)]
+    return [
+        [known.get(value >> (64 - bits), was) if counts else was for value, was in zip(row, before, strict=True)]
+        for row, counts, before in zip(rows, alive, seen, strict=True)
+    ]
 
 
-def prefix_keys(rows, seen, missing):
+def prefix_keys(rows, alive, seen, missing):
     chosen = []
-    for counts in seen:
+    for counts, is_alive in zip(seen, alive, strict=True):
+        if not is_alive:
+            chosen.append([False] * len(counts))
+            continue
         wanted = math.floor(Fraction(missing).limit_denominator(10**6) * len(counts)) + 3
         rarest = sorted(range(len(counts)), key=lambda i, counts=counts: (counts[i], i))
         chosen.append([i in rarest[:wanted] and counts[i] > 1 for i in range(len(counts))])
     return chosen
 
 
-def marks(rows, chosen, bits):
+def mark(rows, chosen, bits):
     """Return the bits that the chosen hashes set."""
     return {v % bits for row, keys in zip(rows, chosen, strict=True) for v, key in zip(row, keys, strict=True) if key}
 
 
-def postings(rows, chosen, marked, bits):
+def key_postings(rows, alive, chosen, marked, bits):
     return [
-        (value, d, chosen[d][i]) for d, row in enumerate(rows) for i, value in enumerate(row) if value % bits in marked
+        (value, d, chosen[d][i])
+        for d, row in enumerate(rows)
+        for i, value in enumerate(row)
+        if alive[d] and value % bits in marked
+    ]
+
+
+def keys_of_members(keys, members, is_key, n):
+    """Return the (place, list) of each key of each member; lists are numbered by key."""
+    lists = sorted(set(keys))
+    return [
+        [(i, lists.index(key)) for i, key in enumerate(keys) if is_key[i] and members[i] == member]
+        for member in range(n)
     ]
 
 

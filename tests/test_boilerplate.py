@@ -243,7 +243,7 @@ def read(rows):
 def strip(corpus):
     return boilerplate.strip(
         corpus.sketches, corpus.terms, corpus.traces, corpus.documents["source"], BoilerplateParams(),
-        duplicates.permutations(128), lambda counted: weighing.vectors(counted, weighing.background()),
+        duplicates.permutations(128), weighing.learnt,
     )  # fmt: skip
 
 

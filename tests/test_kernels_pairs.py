@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dedup import candidates as finding
 from dedup import duplicates
-from dedup.kernels import jaccard, lsh, minhash
+from dedup.kernels import jaccard, lsh, minhash, prefix
 from dedup.params import DuplicateParams
 
 quick = settings(max_examples=120, deadline=None)
@@ -124,18 +124,30 @@ def test_more_than_200_equal_keys():
 # prefix join
 
 
+sorted_rows = rows_of_hashes.map(lambda rows: [sorted(row) for row in rows])
+whole = [True] * 6
+
+
 @quick
-@example([])
-@example([0] * 300)  # a slot stops at 255
-@given(st.lists(hashes, max_size=60))
-def test_count_slots(values):
-    for first, slots in ((0, 16), (16, 32), (32, 64)):  # a whole table, and parts of larger ones
-        counts = np.arange(16, dtype=np.uint8) * 16
-        lsh.count_slots(np.array(values, np.uint64), counts, first, slots)
-        assert counts.tolist() == naive.count_slots(values, [16 * i for i in range(16)], first, slots)
-        seen = np.full(len(values), 7, np.uint8)
-        lsh.look_up(np.array(values, np.uint64), counts, first, slots, seen)
-        assert seen.tolist() == naive.look_up(values, counts.tolist(), first, slots, [7] * len(values))
+@example([[]], whole)
+@example([[0] * 300, [1 << 60, 1 << 63]], whole)  # a slot stops at 255
+@example([[0], [0], [1 << 63]], [True, False] * 3)
+@given(sorted_rows, st.lists(st.booleans(), min_size=6, max_size=6))
+def test_count_slots(rows, alive):
+    values, offsets = naive.ragged(rows)
+    alive = alive[: len(rows)]
+    flags = np.array(alive, np.bool_)
+    for first, bits in ((0, 4), (16, 5), (32, 6)):  # a whole table, and parts of larger ones
+        for dtype in (np.uint8, np.uint16):
+            most = np.iinfo(dtype).max
+            before = [i * most // 15 for i in range(16)]
+            counts = np.array(before, dtype)
+            prefix.count_slots(values, offsets, flags, counts, first, 64 - bits)
+            assert counts.tolist() == naive.count_slots(rows, alive, before, first, bits, most)
+            seen = np.full(len(values), 7, dtype)
+            prefix.look_up(values, offsets, flags, counts, first, 64 - bits, seen)
+            wanted = naive.look_up(rows, alive, counts.tolist(), first, bits, [[7] * len(row) for row in rows])
+            assert naive.unragged(seen, offsets) == wanted
 
 
 some_counts = st.lists(st.integers(0, 3) | st.integers(250, 255), min_size=16, max_size=16)
@@ -143,21 +155,33 @@ distinct_rows = rows_of_hashes.map(naive.distinct)
 
 
 @quick
-@example([[], [1], [1, 2], [1, 2, 3, 4]], [2] * 16, 0.25)
-@example([list(range(16))], [255] * 16, 0.5)
-@example([[1, 2, 3], [2, 9]], [1, 2] * 8, 0.5)  # some are seen once
-@given(distinct_rows, some_counts, st.sampled_from([0.0, 0.125, 0.25, 0.5, 0.75]))
-def test_prefix_keys_and_postings(rows, counts, missing):
+@example([[], [1], [1, 2], [1, 2, 3, 4]], whole, [2] * 16, 0.25)
+@example([list(range(16))], whole, [255] * 16, 0.5)
+@example([[1, 2, 3], [2, 9]], whole, [1, 2] * 8, 0.5)  # some are seen once
+@example([[1, 2, 3], [1, 2, 3]], [True, False] * 3, [2] * 16, 0.5)  # not all count
+@given(
+    distinct_rows,
+    st.lists(st.booleans(), min_size=6, max_size=6),
+    some_counts,
+    st.sampled_from([0.0, 0.125, 0.25, 0.5, 0.75]),
+)
+def test_prefix_keys_and_postings(rows, alive, counts, missing):
     values, offsets = naive.ragged(rows)
+    alive = alive[: len(rows)]
+    flags = np.array(alive, np.bool_)
     seen = [[counts[value % 16] for value in row] for row in rows]
-    marks = np.zeros(2, np.uint8)
-    chosen = lsh.prefix_keys(values, offsets, naive.ragged(seen, np.uint8)[0], missing, marks)
-    wanted = naive.prefix_keys(rows, seen, missing)
+    chosen = np.ones(len(values), np.bool_)
+    prefix.prefix_keys(values, offsets, flags, naive.ragged(seen, np.uint8)[0], missing, chosen)
+    wanted = naive.prefix_keys(rows, alive, seen, missing)
     assert naive.unragged(chosen, offsets) == wanted
-    marked = naive.marks(rows, wanted, 16)
+    marks = np.zeros(2, np.uint8)
+    prefix.mark(values, chosen, marks)
+    marked = naive.mark(rows, wanted, 16)
     assert set(np.flatnonzero(np.unpackbits(marks, bitorder="little")).tolist()) == marked
-    found = lsh.postings(values, offsets, chosen, marks)
-    assert list(zip(*(column.tolist() for column in found), strict=True)) == naive.postings(rows, wanted, marked, 16)
+    found = list(
+        zip(*(column.tolist() for column in prefix.key_postings(values, offsets, flags, chosen, marks)), strict=True)
+    )
+    assert found == naive.key_postings(rows, alive, wanted, marked, 16)
 
 
 @quick
@@ -171,14 +195,15 @@ def test_prefix_join(sets, hot, predecessors):
     keys, members, is_key = ([posting[i] for posting in postings] for i in range(3))
     sizes = [len(row) for row in rows]
     starts = [i for i, key in enumerate(keys) if i == 0 or key != keys[i - 1]]
-    arrays = (
-        np.array([*starts, len(keys)], np.int64),
-        np.array(members, np.uint32),
-        np.array(is_key, np.bool_),
-        np.array(sizes, np.int64),
-    )
-    found = lsh.prefix_join(*arrays, hot, predecessors)
-    assert set(unpacked(found)) == naive.prefix_join(keys, members, is_key, sizes, hot, predecessors)
+    bounds, holders = np.array([*starts, len(keys)], np.int64), np.array(members, np.uint32)
+    places, runs, first = prefix.keys_of_members(bounds, holders, np.array(is_key, np.bool_), len(rows))
+    own = naive.unragged(np.column_stack((places, runs)), first)
+    assert own == [list(map(list, row)) for row in naive.keys_of_members(keys, members, is_key, len(rows))]
+    lists = bounds, holders, places, runs, first, np.array(sizes, np.int32)
+    half = len(rows) // 2
+    found = [prefix.prefix_join(*lists, *rows_of, hot, predecessors) for rows_of in ((0, half), (half, len(rows)))]
+    wanted = naive.prefix_join(keys, members, is_key, sizes, hot, predecessors)
+    assert set(unpacked(np.concatenate(found))) == wanted
 
 
 @st.composite

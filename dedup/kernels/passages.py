@@ -81,8 +81,8 @@ def trace(
 def common(
     values: npt.NDArray[np.uint64],
     offsets: npt.NDArray[np.int64],
-    seen: npt.NDArray[np.uint8],
-    bounds: npt.NDArray[np.uint16],
+    seen: npt.NDArray[np.uint16],
+    bounds: npt.NDArray[np.int64],
     part: int,
     parts: int,
 ) -> Any:
@@ -91,8 +91,8 @@ def common(
     Parameters
     ----------
     values : uint64[s], offsets : int64[n + 1]
-    seen : uint8[s], upper bounds of how common each is
-    bounds : uint16[n], from which one counts as common in a document
+    seen : uint16[s], upper bounds of how common each is
+    bounds : int64[n], from which one counts as common in a document
     part : 0 … parts - 1; parts : 2^k
 
     Returns
