@@ -16,10 +16,11 @@ import pyarrow.compute as pc
 from benchmarks.quality import sections, sets, variants
 from benchmarks.quality.scores import Bench
 from benchmarks.quality.sets import LabelledSet, codes
-from dedup import canonical, evaluate, pipeline
+from dedup import evaluate, pipeline
 from dedup.engines.local import LocalEngine
 from dedup.findings import Copies, Corpus
 from dedup.params import Params, StoryParams
+from dedup.policy import parse_policy
 
 FEW_STORIES = 60  # below, leaving out whole stories changes the set too much: articles are left out instead
 STORY_PARTS = ((0.7, 900), (0.5, 450))  # share of the stories, and at most so many
@@ -104,7 +105,7 @@ def score(items: Sequence[Item], params: StoryParams) -> dict[str, float]:
 def _prepared(table: pa.Table) -> Prepared:
     """Run the stages before pass 2; the labels are not shown to them."""
     params = Params()
-    policy = canonical.parse_policy(params.canonical)
+    policy = parse_policy(params.canonical)
     clock = pipeline.Clock(lambda *_: None)
     with LocalEngine(1) as engine:
         corpus = pipeline.read(table.drop_columns("story_id"), params, policy, engine, clock)
