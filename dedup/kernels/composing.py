@@ -171,7 +171,8 @@ def _put_together(
 ) -> Any:
     """Sort marks by rank, compose them with the character before them, if any, and return how many are left."""
     for k in range(1, size):
-        c, j = run[k], k
+        c: Any = run[k]
+        j = k
         while j > 0 and _rank(ranks, run[j - 1]) > _rank(ranks, c):
             run[j] = run[j - 1]
             j -= 1
@@ -180,7 +181,8 @@ def _put_together(
         return size
     kept, last = 1, 0
     for k in range(1, size):
-        c, rank = run[k], np.int64(_rank(ranks, run[k]))
+        c = run[k]
+        rank: Any = np.int64(_rank(ranks, c))
         composite = _composite(pairs, run[0], c) if rank > last else np.int64(0)
         if composite > 0:
             run[0] = composite

@@ -32,10 +32,13 @@ def mix64(h: Any) -> Any:
 
 
 @inlined
-def hash_word(word: Any) -> Any:
-    """Hash up to eight bytes, as `octets.load_part` reads them, as `hash_bytes` does: no two alike."""
+def hash_words(word: Any, next_word: Any) -> Any:
+    """Hash up to 16 bytes, as `octets.load_part` reads them, as `hash_bytes` does; next_word is 0 if there are 8."""
     h = word * _STEP
-    return mix64(h ^ (h >> _S32))
+    h ^= h >> _S32
+    both = (h ^ next_word) * _STEP
+    both ^= both >> _S32
+    return mix64(both if next_word != np.uint64(0) else h)
 
 
 @inlined
@@ -88,16 +91,39 @@ def digest(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> Any:
     """
     n = len(offsets) - 1
     out = np.empty((n, 2), np.uint64)
-    for d in range(n):
-        high, low = _FNV_OFFSET, _MIX_2
-        for i in range(offsets[d], offsets[d + 1]):
-            b = np.uint64(data[i])
-            high = (high ^ b) * _FNV_PRIME
-            low = (low ^ b) * _MIX_1
-            low ^= low >> _S33
-        out[d, 0] = mix64(high)
-        out[d, 1] = mix64(low)
+    for first in range(0, n, 3):
+        # Each byte waits for the one before it: the processor has time for three texts at once.
+        d0, d1, d2 = first, min(first + 1, n - 1), min(first + 2, n - 1)
+        i0, i1, i2 = np.uint64(offsets[d0]), np.uint64(offsets[d1]), np.uint64(offsets[d2])
+        both = min(offsets[d0 + 1] - offsets[d0], offsets[d1 + 1] - offsets[d1], offsets[d2 + 1] - offsets[d2])
+        high0 = high1 = high2 = _FNV_OFFSET
+        low0 = low1 = low2 = _MIX_2
+        for j in range(np.uint64(both)):
+            high0, low0 = _digested(high0, low0, data[i0 + j])
+            high1, low1 = _digested(high1, low1, data[i1 + j])
+            high2, low2 = _digested(high2, low2, data[i2 + j])
+        _finish(data, offsets, d0, both, high0, low0, out)
+        _finish(data, offsets, d1, both, high1, low1, out)
+        _finish(data, offsets, d2, both, high2, low2, out)
     return out
+
+
+@inlined
+def _digested(high: Any, low: Any, byte: Any) -> Any:
+    """Add a byte to both halves of a digest."""
+    b = np.uint64(byte)
+    low = (low ^ b) * _MIX_1
+    return (high ^ b) * _FNV_PRIME, low ^ (low >> _S33)
+
+
+@inlined
+def _finish(
+    data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64], d: int, done: int, high: Any, low: Any, out: Any
+) -> None:
+    """Add what is left of a text to its digest."""
+    for i in range(np.uint64(offsets[d] + done), np.uint64(offsets[d + 1])):
+        high, low = _digested(high, low, data[i])
+    out[d, 0], out[d, 1] = mix64(high), mix64(low)
 
 
 @kernel
