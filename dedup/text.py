@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dedup import schema
-from dedup.kernels import folding, hashing, jit, tokens
+from dedup.kernels import composing, folding, hashing, jit, tokens
 
 # Blocks of scripts written without spaces between words (Unicode Standard 15, chapters 16 and 18).
 _UNSPACED_BLOCKS = (
@@ -92,11 +92,21 @@ def comparable(column: pa.Array) -> pa.LargeStringArray:
     """
     column = schema.one_chunk(column).cast(pa.large_string()).fill_null("")
     tables = unicode_tables()
-    unsettled = folding.unsettled(*schema.utf8(column), tables.joins)
-    if unsettled.any():  # few texts need all of NFKC, which costs more than the rest; for others a table will do
-        mask = pa.array(unsettled)
-        column = pc.replace_with_mask(column, mask, pc.utf8_normalize(column.filter(mask), form="NFKC"))
+    needs = composing.unsettled(*schema.utf8(column), tables.joins)
+    if needs.any():  # few texts need all of NFKC, which costs more than the rest; for others tables will do
+        for need, normalise in ((composing.COMPOSABLE, _compose), (composing.UNSETTLED, _nfkc)):
+            mask = pa.array(needs == need)
+            column = pc.replace_with_mask(column, mask, normalise(column.filter(mask)))
     return schema.utf8_array(*folding.fold(*schema.utf8(column), tables.classes, tables.folds, tables.expansions))
+
+
+def _compose(column: pa.LargeStringArray) -> pa.LargeStringArray:
+    tables = unicode_tables()
+    return schema.utf8_array(*composing.compose(*schema.utf8(column), tables.ranks, tables.pairs, tables.splits))
+
+
+def _nfkc(column: pa.LargeStringArray) -> pa.LargeStringArray:
+    return pc.utf8_normalize(column, form="NFKC")
 
 
 def tokenise(comparable_text: pa.LargeStringArray) -> Tokens:
@@ -134,12 +144,15 @@ def spellings(column: pa.Array) -> dict[int, str]:
 
 
 class UnicodeTables(NamedTuple):
-    """What the kernels know of code points, as `kernels.folding` wants it."""
+    """What the kernels know of code points, as `kernels.folding` and `kernels.composing` want it."""
 
     classes: npt.NDArray[np.uint8]  # [0x110000]
     folds: npt.NDArray[np.int32]  # [0x20000]
     expansions: npt.NDArray[np.int32]  # [k, 3]
     joins: npt.NDArray[np.uint8]  # [0x20000]
+    ranks: npt.NDArray[np.uint8]  # [0x20000]
+    pairs: npt.NDArray[np.int32]  # [j, 3]
+    splits: npt.NDArray[np.int16]  # [0x20000]
 
 
 @cache
@@ -154,6 +167,7 @@ def _make_unicode_tables() -> UnicodeTables:
     every = [chr(c) for c in range(_LAST_FOLDED)]
     decomposed = [c for c, char in enumerate(every) if unicodedata.decomposition(char)]
     classes, joins = _classes(every), _joins(every, decomposed)
+    pairs, splits = _pairs(every, decomposed)
     folded = [char.casefold() for char in every]
     for c in np.flatnonzero(classes[:_LAST_FOLDED] < folding.LETTER).tolist():
         folded[c] = {folding.SPACE: " ", folding.DROPPED: ""}.get(classes[c], every[c])
@@ -162,17 +176,21 @@ def _make_unicode_tables() -> UnicodeTables:
     replaced = folded.copy()
     for c in decomposed:
         parts = list(map(ord, unicodedata.normalize("NFKC", every[c])))
-        if joins[c] == folding.ALONE and all(part < _LAST_FOLDED and joins[part] == folding.ALONE for part in parts):
+        if joins[c] == composing.ALONE and all(
+            part < _LAST_FOLDED and joins[part] == composing.ALONE for part in parts
+        ):
             replaced[c] = "".join(folded[part] for part in parts)
             grows = len(replaced[c]) > 3 or len(replaced[c].encode()) > 3 * len(every[c].encode())
             if not grows and " " not in replaced[c][1:]:
+                joins[c] = composing.ALONE if parts == [c] else composing.REPLACED
                 continue
-        joins[c], replaced[c] = folding.JOINING, folded[c]
+        joins[c], replaced[c] = composing.JOINING, folded[c]
     spelt = np.array(replaced, "U3").view(np.int32).reshape(-1, 3)
     folds = spelt[:, 0].copy()
     several = np.flatnonzero((spelt[:, 1] > 0) | (classes[:_LAST_FOLDED] == folding.DROPPED))
     folds[several] = -1 - np.arange(len(several))
-    return UnicodeTables(classes, folds, spelt[several], joins)
+    ranks = np.array([unicodedata.combining(char) for char in every], np.uint8)
+    return UnicodeTables(classes, folds, spelt[several], joins, ranks, pairs, splits)
 
 
 def _classes(every: list[str]) -> npt.NDArray[np.uint8]:
@@ -192,15 +210,29 @@ def _classes(every: list[str]) -> npt.NDArray[np.uint8]:
 
 
 def _joins(every: list[str], decomposed: list[int]) -> npt.NDArray[np.uint8]:
-    """Tell what each code point is to NFKC beside others, uint8[0x20000]: see `folding.ALONE`."""
+    """Tell what each code point is to NFKC beside others, uint8[0x20000]: see `composing.ALONE`."""
     marks = np.array([unicodedata.combining(char) for char in every]) > 0
-    joins = np.where(marks, folding.MARK, folding.ALONE).astype(np.uint8)
-    joins[[unicodedata.category(char) == "Cn" for char in every]] = folding.JOINING  # Arrow may know more than Python
-    joins[0x1160:0x1200] = folding.JOINING  # Hangul vowels and finals, of which syllables are made by rule
+    joins = np.where(marks, composing.MARK, composing.ALONE).astype(np.uint8)
+    joins[[unicodedata.category(char) == "Cn" for char in every]] = composing.JOINING  # Arrow may know more than Python
+    joins[0x1160:0x1200] = composing.JOINING  # Hangul vowels and finals, of which syllables are made by rule
     for c in decomposed:
         first, *rest = unicodedata.decomposition(every[c]).split()
         if len(rest) == 1 and not first.startswith("<"):
-            joins[int(rest[0], 16)] = folding.JOINING  # makes one with what is before it
-        if marks[c]:
-            joins[c] = folding.JOINING
+            second = int(rest[0], 16)  # makes one with what is before it
+            joins[second] = composing.COMPOSING if marks[second] else composing.JOINING
+    joins[[c for c in decomposed if marks[c]]] = composing.JOINING
     return joins
+
+
+def _pairs(every: list[str], decomposed: list[int]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int16]]:
+    """List what two characters make one, sorted int32[j, 3], and where it is listed what ends in a mark."""
+    pairs = []
+    for c in decomposed:
+        first, *rest = unicodedata.decomposition(every[c]).split()
+        if len(rest) == 1 and not first.startswith("<") and unicodedata.is_normalized("NFC", every[c]):
+            pairs.append((int(first, 16), int(rest[0], 16), c))
+    listed = np.array(sorted(pairs), np.int32)
+    splits = np.full(len(every), -1, np.int16)
+    ends_in_mark = [row for row, (_, second, _) in enumerate(listed.tolist()) if unicodedata.combining(every[second])]
+    splits[listed[ends_in_mark, 2]] = ends_in_mark
+    return listed, splits

@@ -40,6 +40,7 @@ from naive_stories import (
     within_budget,
 )
 from naive_text import (
+    compose,
     count_terms,
     digest,
     distinct,
@@ -64,6 +65,7 @@ __all__ = [
     "common",
     "common_parts",
     "components",
+    "compose",
     "count_slots",
     "count_terms",
     "cover",

@@ -46,17 +46,51 @@ def what(char):
 def joins(char):
     """Tell whether a character, or what NFKC makes of it, may change with its neighbours."""
     parts = unicodedata.normalize("NFKC", char)
-    composed = any(part in SECONDS or unicodedata.category(part) == "Cn" for part in parts)
-    if unicodedata.combining(char) and parts == char and not composed:
-        return "mark"
+    seconds = any(part in SECONDS for part in parts)
+    unknown = any(unicodedata.category(part) == "Cn" for part in parts)
+    if unicodedata.combining(char) and parts == char and not unknown:
+        return "composing" if seconds else "mark"
     grows = len(fold_chars(parts)) > 3 or len(fold_chars(parts).encode()) > 3 * len(char.encode())
-    alone = not composed and not any(unicodedata.combining(part) for part in parts) and max(parts) < "\U00020000"
-    return "alone" if alone and not grows and " " not in fold_chars(parts)[1:] and char < "\U00020000" else "joining"
+    marked = any(unicodedata.combining(part) for part in parts)
+    alone = not (seconds or unknown or marked) and max(parts) < "\U00020000"
+    if not alone or grows or " " in fold_chars(parts)[1:] or char >= "\U00020000":
+        return "joining"
+    return "alone" if parts == char else "replaced"
 
 
 def unsettled(texts):
-    kinds = [["start", *map(joins, text)] for text in texts]
-    return ["joining" in row or any(a == b == "mark" for a, b in pairwise(row)) for row in kinds]
+    """Return 2 for texts that need all of NFKC, 1 for those that need marks put together, else 0."""
+    return [max(map(need, marked_characters(text)), default=0) for text in texts]
+
+
+def marked_characters(text):
+    """Split a text before each character that is no mark."""
+    parts = [[]]
+    for char in text:
+        if joins(char) not in ("mark", "composing"):
+            parts.append([])
+        parts[-1].append(char)
+    return parts
+
+
+def need(chars):
+    marks = [joins(char) for char in chars if joins(char) in ("mark", "composing")]
+    if "joining" in map(joins, chars) or len(marks) > 30:
+        return 2
+    if len(marks) > 1 or "composing" in marks:
+        return 2 if joins(chars[0]) == "replaced" else 1
+    return 0
+
+
+def compose(texts):
+    """Normalise what has marks; the rest may hold characters that NFC replaces, and stays."""
+    return [
+        "".join(
+            unicodedata.normalize("NFC", "".join(chars)) if len(chars) > 1 or need(chars) else "".join(chars)
+            for chars in marked_characters(text)
+        )
+        for text in texts
+    ]
 
 
 def fold_chars(text):

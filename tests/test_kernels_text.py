@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dedup import schema, text
-from dedup.kernels import folding, hashing, tfidf, tokens
+from dedup.kernels import composing, folding, hashing, tfidf, tokens
 from dedup.kernels import words as function_words
 
 quick = settings(max_examples=150, deadline=None)
@@ -48,6 +48,9 @@ texts = st.lists(
 )
 words = st.lists(st.text("ab ก中1.,:/", max_size=14), max_size=4)  # dense in borders between kinds
 
+MARKS = ("", "\u0301", "\u0323", "\u0301\u0323", "\u0345\u0308\u0300", "\u0316\u031b", "\u0338\u3099")
+marked = st.lists(st.text("aeoAιωé\u1e69ậÅ한か ﬁ\u200d" + "".join(MARKS), max_size=10), max_size=4)
+
 
 def every_sample(test):
     for sample in SAMPLES:
@@ -61,14 +64,33 @@ def nfkc(strings):
 
 @quick
 @every_sample
-@given(texts)
+@example(["e" + "\u0316" * n for n in (1, 30, 31)] + ["a\u0301" + "\u0323" * 29])
+@given(texts | marked)
 def test_unsettled(strings):
-    """What is settled may be normalised one character at a time."""
-    found = folding.unsettled(*naive.utf8(strings), tables.joins).tolist()
+    """What is settled may be normalised one character at a time, and what is composable after composition."""
+    found = composing.unsettled(*naive.utf8(strings), tables.joins).tolist()
     assert found == naive.unsettled(strings)
-    settled = [string for string, flag in zip(strings, found, strict=True) if not flag]
-    one_by_one = ["".join(unicodedata.normalize("NFKC", char) for char in string) for string in settled]
+    composed = zip(strings, naive.compose(strings), found, strict=True)
+    settled = {string: (string, one)[flag] for string, one, flag in composed if flag != composing.UNSETTLED}
+    one_by_one = ["".join(unicodedata.normalize("NFKC", char) for char in string) for string in settled.values()]
     assert one_by_one == [unicodedata.normalize("NFKC", string) for string in settled]
+
+
+@quick
+@every_sample
+@given(texts | marked)
+def test_compose(strings):
+    strings = [string for string, need in zip(strings, naive.unsettled(strings), strict=True) if need == 1]
+    out = composing.compose(*naive.utf8(strings), tables.ranks, tables.pairs, tables.splits)
+    assert schema.utf8_array(*out).to_pylist() == naive.compose(strings)
+
+
+def test_every_composite_and_what_more_marks_make_of_it():
+    composites = [chr(c) for c in range(0x20000) if unicodedata.decomposition(chr(c))[:1] not in ("", "<")]
+    apart = [
+        form + marks for char in composites for form in (char, unicodedata.normalize("NFD", char)) for marks in MARKS
+    ]
+    assert text.comparable(pa.array(apart)).to_pylist() == naive.fold(apart)
 
 
 @quick

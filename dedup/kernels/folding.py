@@ -13,10 +13,6 @@ from dedup.kernels.octets import LOW, TOP, bytes_before, load8, repeated, store8
 # Classes of a code point. Numbers above SPACE make up tokens.
 OTHER, DROPPED, SPACE, LETTER, DIGIT, UNSPACED = range(6)
 
-# What NFKC makes of a code point beside others: each is replaced by itself; marks one after another may change places;
-# the rest may change with their neighbours.
-ALONE, MARK, JOINING = range(3)
-
 _NOTHING = -(2**31)
 _BLANKS = repeated(0x20)
 # Added to bytes of ASCII, these lift to the top bit what is not below a blank, not below "A", and above "Z".
@@ -68,45 +64,6 @@ def encode(out: npt.NDArray[np.uint8], at: int, c: Any) -> Any:
 
 
 @kernel
-def unsettled(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64], joins: npt.NDArray[np.uint8]) -> Any:
-    """Tell which texts NFKC may change by more than replacing characters one by one.
-
-    The quick check of Unicode Standard Annex 15, section 9, with replaceable characters taken as replaced.
-
-    Parameters
-    ----------
-    data : uint8[m], offsets : int64[n + 1]
-        Valid UTF-8.
-    joins : uint8[c], by code point: ALONE, MARK or JOINING; later code points are JOINING.
-
-    Returns
-    -------
-    bool[n]; O(m), 8 bytes of ASCII a step.
-    """
-    n = len(offsets) - 1
-    found = np.zeros(n, np.bool_)
-    for d in range(n):
-        i, end = offsets[d], offsets[d + 1]
-        before = ALONE
-        while i < end:
-            if i + 8 <= end:
-                skipped = bytes_before(load8(data, i) & TOP)
-                i += skipped
-                if skipped > 0:
-                    before = ALONE
-                if skipped == 8:
-                    continue
-            c, length = decode(data, i, end)
-            kind = joins[c] if c < len(joins) else JOINING
-            if kind == JOINING or kind & before == MARK:
-                found[d] = True
-                break
-            before = kind
-            i += length
-    return found
-
-
-@kernel
 def fold(
     data: npt.NDArray[np.uint8],
     offsets: npt.NDArray[np.int64],
@@ -119,7 +76,7 @@ def fold(
     Parameters
     ----------
     data : uint8[m], offsets : int64[n + 1]
-        Valid UTF-8, in NFKC where `unsettled`.
+        Valid UTF-8, composed or in NFKC where `composing.unsettled` says so.
     classes : uint8[0x110000]
         Class of each code point.
     folds : int32[f]

@@ -34,11 +34,11 @@ def load8(data: npt.NDArray[np.uint8], i: Any) -> Any:
 
 @inlined
 def load_part(data: npt.NDArray[np.uint8], i: Any, end: Any) -> Any:
-    """Return bytes i … i + 7, those from `end` (above i) on as 0."""
-    size = min(end - i, 8)
+    """Return bytes i … i + 7, those from `end` on as 0."""
+    size = max(min(end - i, 8), 0)
     if i + 8 <= len(data):
-        shift = np.uint64(64 - 8 * size)
-        return (load8(data, i) << shift) >> shift
+        half = np.uint64(32 - 4 * size)  # by halves, for a shift by 64 means nothing
+        return (load8(data, i) << half << half) >> half >> half
     word = np.uint64(0)
     for k in range(size):
         word |= np.uint64(data[i + k]) << np.uint64(8 * k)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dedup.kernels.folding import DIGIT, LETTER, UNSPACED, decode
-from dedup.kernels.hashing import HAS_DIGIT, HAS_TWO, IS_CHARACTER, hash_bytes, hash_word
+from dedup.kernels.hashing import HAS_DIGIT, HAS_TWO, IS_CHARACTER, hash_bytes, hash_words
 from dedup.kernels.jit import inlined, kernel
 from dedup.kernels.octets import TOP, bytes_before, digits, load8, load_part
 
@@ -55,12 +55,12 @@ def tokenise(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64], classe
         t = begun
         for k in range(first, t):
             start, end = base + np.int64(starts[np.uint64(k)]), base + np.int64(ends[np.uint64(k)])
-            word = load_part(data, start, end)
-            has_digit = digits(word)
-            h = hash_word(word)
-            if end - start > 8:
+            word, next_word = load_part(data, start, end), load_part(data, start + 8, end)
+            has_digit = digits(word) | digits(next_word)
+            h = hash_words(word, next_word)  # without a branch for longer than eight, which many are
+            if end - start > 16:
                 h = hash_bytes(data, start, end)
-                for i in range(start + 8, end):
+                for i in range(start + 16, end):
                     has_digit |= np.uint64(0x30 <= data[i] <= 0x39)
             lead = word & np.uint64(0xFF)
             width = 1 + (lead >= np.uint64(0xC0)) + (lead >= np.uint64(0xE0)) + (lead >= np.uint64(0xF0))
