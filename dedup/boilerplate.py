@@ -163,9 +163,9 @@ def _learnt(
     def bare(rows: _Int) -> pa.Table:
         """Return the terms of some documents without the frequent passages."""
         parts = [every.terms.slice(0, 0)]
-        for start, stop in spill.slices(np.append(0, np.cumsum(np.diff(offsets)[rows]))):
-            some = every.take(rows[start:stop])
-            covered = _passages(some, _local(flagged, offsets, rows[start:stop]), params)[0]
+        for part in spill.picks(len(rows)):
+            some = every.take(rows[part])
+            covered = _passages(some, _local(flagged, offsets, rows[part]), params)[0]
             parts.append(_discounted(some, covered)[0])
         return pa.concat_tables(parts)
 
