@@ -61,9 +61,8 @@ def read(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def is_sealed(folder: Path) -> bool:
-    """Tell whether the manifest in a folder is, byte by byte, as it was written."""
-    content = (folder / MANIFEST).read_bytes()
+def is_sealed(content: bytes) -> bool:
+    """Tell whether a manifest is, byte by byte, as it was written."""
     found = _SEALED.search(content)
     return found is not None and hashlib.sha256(content[: found.start()]).hexdigest() == found[1].decode()
 

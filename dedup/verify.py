@@ -26,7 +26,7 @@ def damage(folder: Path) -> list[str]:
     """
     wanted = {*(f"{name}.parquet" for name in TABLES), REJECTS}
     try:
-        sound = manifests.is_sealed(folder)
+        sound = manifests.is_sealed((folder / MANIFEST).read_bytes())
     except OSError as error:
         sound = False
         reason = f"cannot be read ({error.strerror})"
