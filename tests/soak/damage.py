@@ -27,7 +27,8 @@ def run(count, seed):
             file = chance.choice([file for file in sound if sound[file]])
             found[kind] += spoil(file, sound[file], kind, runs[1], chance)
             said = damage(runs[0])
-            assert said and any(file.name in line for line in said), (
+            # A manifest that is whole, but of another run, shows at the other files.
+            assert said and (kind == "other" or any(file.name in line for line in said)), (
                 f"{kind} {number} of seed {seed}: {file.name} {said}"
             )
             file.write_bytes(sound[file])

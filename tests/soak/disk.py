@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 from . import faults
-from .world import ROOT, world
+from .world import ROOT, names, world
 
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG)
 KINDS = ("call", "call", "call", "call", "every", "limit", "limit", "spill", "full", "tmpfs")
@@ -58,7 +58,7 @@ def spill(here, name, chance, what):
     folder.mkdir(exist_ok=True)
     words = here.words(name, "--memory", "1MiB", "--tmp-dir", folder)
     done = here.server.run(*words, arm=[str(folder), -1, 0, 0, 0])
-    assert done["status"] == 0 and not os.listdir(folder), done
+    assert done["status"] == 0 and not names(folder), done
     here.now = name
     if done["trace"]:  # so few articles need no file at this size
         arm = [str(folder), chance.randrange(len(done["trace"])), chance.choice(ERRORS), 0, 0]

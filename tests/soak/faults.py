@@ -1,11 +1,10 @@
 """A failure at every single step of the commit: each call on a file beside or in OUT dies, or returns an error."""
 
 import errno
-import os
 import re
 from collections import Counter
 
-from .world import digests, world
+from .world import digests, names, world
 
 DIE = -1
 ACTIONS = (DIE, errno.EIO, errno.ENOSPC, errno.EDQUOT, DIE, errno.EROFS, errno.EACCES, errno.ENOMEM)
@@ -56,9 +55,9 @@ def check(here, name, done, what):
     """Judge what a broken run left."""
     assert done["status"] in (-9, 0, 7), f"{what}: {done}"
     assert "Traceback" not in done["stderr"], f"{what}: {done['stderr']}"
-    old = [entry for entry in os.listdir(here.place) if ".dedup-old-" in entry]
+    old = [entry for entry in names(here.place) if ".dedup-old-" in entry]
     if not here.out.exists():  # between the two renames of the fallback; the rerun puts it back
-        assert done["status"] == -9 and len(old) == 1, f"{what}: {done} {os.listdir(here.place)}"
+        assert done["status"] == -9 and len(old) == 1, f"{what}: {done} {names(here.place)}"
         assert digests(here.place / old[0]) == here.tables[here.now], what
         return
     kept = here.judge(what)

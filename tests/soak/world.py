@@ -56,11 +56,11 @@ class World:
         return whole[0]
 
     def rerun(self, name, what):
-        """Repeat a command that was broken off; the tables are those of a run that was not, and nothing else is left."""
+        """Repeat a command that was broken off: the tables are those of one that was not, and nothing else is left."""
         done = self.server.run(*self.words(name))
         assert done["status"] == 0, f"{what}: {done['stderr']}"
         assert self.judge(what) == name, what
-        assert os.listdir(self.place) == ["OUT"], f"{what}: left {os.listdir(self.place)}"
+        assert names(self.place) == ["OUT"], f"{what}: left {names(self.place)}"
         self.now = name
 
     def other(self):
@@ -79,6 +79,11 @@ def world():
             yield World(folder, server)
     finally:
         shutil.rmtree(folder)
+
+
+def names(folder):
+    """Return what lies in a folder."""
+    return sorted(entry.name for entry in folder.iterdir())
 
 
 def write_articles(file, name, copies=4):
