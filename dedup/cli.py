@@ -7,21 +7,23 @@ from __future__ import annotations
 import gc
 import json
 import os
-import signal
 import sys
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dedup import __version__, options
+from dedup import __version__, options, signals
+from dedup.errors import DamagedRunError
 from dedup.failures import Commands
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     from rich.console import Console
+
+    from dedup.params import Params
+    from dedup.run import Result
+    from dedup.unchanged import Seen
 
 _own_process = False  # not that of a program that calls a command
 
@@ -31,16 +33,11 @@ def main() -> None:
     global _own_process  # noqa: PLW0603 - what main is
     _own_process = True
     gc.set_threshold(50_000)  # a tenth of the time to start is spent looking for garbage among modules
-    signal.signal(signal.SIGTERM, _terminated)
+    signals.install()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal that is not UTF-8 shows ? and does not stop the run
     app(prog_name="dedup")
-
-
-def _terminated(signum: int, frame: FrameType | None) -> NoReturn:
-    os.write(2, b"terminated\n")  # print could be what was interrupted
-    raise SystemExit(128 + signum)  # unwinds, so that staging is removed
 
 
 app = typer.Typer(
@@ -77,7 +74,7 @@ def cluster(
     *,
     inputs: options.Inputs,
     out: options.Out,
-    if_exists: options.IfExists = options.Exists.error,
+    if_exists: options.IfRunExists = options.RunExists.error,
     with_text: options.WithText = False,
     keep_cols: options.KeepCols = None,
     text_col: options.TextCol = None,
@@ -101,6 +98,7 @@ def cluster(
     jobs: options.Jobs = None,
     memory: options.Memory = None,
     tmp_dir: options.TmpDir = None,
+    lock_timeout: options.LockTimeout = 0.0,
     as_json: options.Json = False,
     progress: options.Progress = options.Show.auto,
     no_color: options.NoColor = False,
@@ -111,7 +109,7 @@ def cluster(
 
     Reads JSON Lines, CSV, TSV, Parquet and text files. Results go to stdout, all else to stderr.
     """
-    from dedup import params, summaries, terminal
+    from dedup import params
 
     settings = params.from_settings(
         {
@@ -144,29 +142,62 @@ def cluster(
     _spare_pandas()
     stdout, stderr = _consoles(no_color)
 
-    from dedup.run import check_out
+    from dedup import outputs, unchanged
 
-    check_out(out, if_exists.value, inputs)
+    outputs.check_inputs(out, inputs, settings.reading.include, settings.reading.exclude)
+    with outputs.claim(out, if_exists.value, inputs, lock_timeout) as claim:
+        signals.guard(claim)
+        seen = unchanged.look(inputs, settings.reading)
+        result = None
+        if if_exists.value != "skip" or not unchanged.is_same(claim.target, seen, settings):
+            outputs.check_space(out, sum(file.bytes for file in seen or ()), with_text)
+            result = _clustered(inputs, settings, seen, stderr, "never" if quiet else progress.value, not verbose)
+            result.save(claim, if_exists.value)
+    _tell(result, out, started, (stdout, stderr), as_json=as_json, quiet=quiet, verbose=verbose)
 
-    from dedup import pipeline
+
+def _clustered(
+    inputs: list[str], settings: Params, seen: list[Seen] | None, stderr: Console, progress: str, moving: bool
+) -> Result:
+    from dedup import pipeline, terminal, unchanged
     from dedup.engines.local import usable_cores
     from dedup.kernels import ahead
 
     cores = settings.jobs or usable_cores()
     with (
-        terminal.progress(stderr, "never" if quiet else progress.value, moving=not verbose) as report,
-        ahead.compiling(cores, None if quiet else partial(terminal.note, stderr)),
+        terminal.progress(stderr, progress, moving=moving) as report,
+        ahead.compiling(cores, None if progress == "never" else partial(terminal.note, stderr)),
     ):
         result = pipeline.cluster(inputs, settings, progress=report)
-    result.write(out, if_exists=if_exists.value)
-    if not quiet:
-        terminal.columns_read(stderr, result)
-    if verbose:
-        terminal.stages(stderr, result)
+    unchanged.note(result.manifest, seen or [])
+    return result
+
+
+def _tell(
+    made: Result | None,
+    out: str,
+    started: float,
+    consoles: tuple[Console, Console],
+    *,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+) -> None:
+    """Say what was found, or that nothing had to be done."""
+    from dedup import summaries, terminal
+    from dedup.run import open_run
+
+    stdout, stderr = consoles
+    if made is None and not quiet:
+        terminal.note(stderr, f"{out}: was made from the same inputs with the same settings; nothing to do")
+    if made is not None and not quiet:
+        terminal.columns_read(stderr, made)
+    if made is not None and verbose:
+        terminal.stages(stderr, made)
     if as_json:
-        _print_json(summaries.summary(result, out))
-    elif not quiet:
-        terminal.summary(stdout, result, out, time.perf_counter() - started)
+        _print_json({**summaries.summary(made or open_run(out), out), "skipped": made is None})
+    elif made is not None and not quiet:
+        terminal.summary(stdout, made, out, time.perf_counter() - started)
 
 
 @app.command()
@@ -251,6 +282,27 @@ def evaluate(
         _print_json(scores)
     else:
         terminal.scores(stdout, scores)
+
+
+@app.command()
+def verify(*, run: options.Run, as_json: options.Json = False, verbose: options.Verbose = False) -> None:
+    """Compare a run with its manifest, and its tables with each other.
+
+    Leaves with 0 where all is well and with 8 where something is damaged, one line each on stdout.
+    """
+    from pathlib import Path
+
+    from dedup import terminal
+    from dedup.verify import damage
+
+    found = damage(Path(run))
+    if as_json:
+        _print_json({"run": run, "sound": not found, "damage": found})
+    else:
+        for line in found or ["sound: every file is as it was written, and the tables agree"]:
+            typer.echo(terminal.clean(f"{run}: {line}"))
+    if found:
+        raise typer.Exit(DamagedRunError.exit_code)
 
 
 class _NoPandas:

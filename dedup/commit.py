@@ -1,19 +1,15 @@
-"""Files and folders that are whole or not there: tables written and checked, and one rename that publishes them.
-
-The rename is Linux's renameat2, for which Python has no binding.
-"""
+"""Files that are whole or not there: written under another name, brought to the disk, read again, then named."""
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import hashlib
+import io
 import os
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from dedup import spill
-from dedup.errors import DedupError, OutputExistsError, ResourceError
+from dedup.errors import DedupError, ResourceError
 from dedup.schema import TIMESTAMP
 
 ROWS_PER_GROUP = 1_000_000
@@ -29,10 +25,8 @@ ROWS_PER_GROUP_WITH_TEXT = 20_000  # a reader holds one row group: at 5 kB a tex
 BYTES_PER_GROUP = 1 << 26  # of strings, likewise: about 100,000 documents
 
 _PLAIN_TYPES = {pa.string(), pa.int32(), pa.int64(), pa.bool_(), pa.float64(), TIMESTAMP}
-_AT_FDCWD = -100
-_NOREPLACE = 1
-_EXCHANGE = 2
-_UNSUPPORTED = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP}  # an old kernel, or a file system that cannot do it
+UNFINISHED = ".part"
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the last: over the size that a file may have
 
 
 @contextmanager
@@ -41,7 +35,7 @@ def write_errors(place: str | Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        full = error.errno in FULL
         remedy = "free some space" if full else "see that the disk is sound and can be written to"
         raise ResourceError(f"{place}: cannot be written ({error}); {remedy}, or name another one with -o") from error
 
@@ -74,7 +68,10 @@ def write_table(
         raise DedupError(f"{name}: got columns {table.schema.names}, wanted {wanted.names} first; please report this")
     target = pa.schema(fields, dict(metadata))
     sorting = pq.SortingColumn.from_ordering(target, found) if (found := _order(table, order)) else None
-    with pq.ParquetWriter(file, target, compression="zstd", write_page_index=True, sorting_columns=sorting) as writer:
+    with (
+        _writing(file) as sink,
+        pq.ParquetWriter(sink, target, compression="zstd", write_page_index=True, sorting_columns=sorting) as writer,
+    ):
         for start, stop in _row_groups(table):
             # Copied into one chunk: pages must not depend on the chunks, and a slice of a column over 2 GiB cannot
             # be cast to string as long as it shares the offsets of the whole.
@@ -83,15 +80,52 @@ def write_table(
             writer.write_table(rows, row_group_size=stop - start)
             del columns, rows
             spill.release()
-    return finished(file, table.num_rows)
+    return finished(file, table.num_rows, sink.digest.hexdigest(), target)
 
 
-def finished(file: Path, rows: int) -> dict[str, Any]:
-    """Bring a file to the disk, read it again, and return its entry in the manifest."""
-    sync(file)
-    if file.suffix == ".parquet" and pq.read_metadata(file).num_rows != rows:
+def write_lines(lines: Iterable[str], file: Path) -> dict[str, Any]:
+    r"""Write lines of text; a lone surrogate, as in a file name that is no UTF-8, becomes its JSON escape \udc80.
+
+    Returns
+    -------
+    The file's entry in the manifest: `bytes`, `sha256`, `rows`.
+    """
+    count = 0
+    with _writing(file) as sink:
+        for line in lines:
+            sink.write(f"{line}\n".encode("utf-8", "backslashreplace"))
+            count += 1
+    return finished(file, count, sink.digest.hexdigest())
+
+
+def finished(file: Path, rows: int, written: str, wanted: pa.Schema | None = None) -> dict[str, Any]:
+    """Bring an unfinished file to the disk, read it again, and give it its name.
+
+    Parameters
+    ----------
+    rows : how many were written to it.
+    written : the SHA-256 of what was written, in hex.
+    wanted : the schema of its table, with the key-value pairs; None for text.
+
+    Returns
+    -------
+    Its entry in the manifest: `bytes`, `sha256`, `rows`.
+
+    Raises
+    ------
+    ResourceError
+        It holds something else.
+    """
+    unfinished = _unfinished(file)
+    sync(unfinished)
+    same = sha256(unfinished) == written
+    if same and wanted is not None:
+        footer = pq.read_metadata(unfinished)
+        same = footer.num_rows == rows and footer.schema.to_arrow_schema().equals(wanted, check_metadata=True)
+    if not same:
         raise ResourceError(f"{file}: does not hold the {rows:,} rows written to it; see that the disk is sound")
-    return {"bytes": file.stat().st_size, "sha256": sha256(file), "rows": rows}
+    unfinished.rename(file)
+    return {"bytes": file.stat().st_size, "sha256": written, "rows": rows}
 
 
 def sha256(file: str | Path) -> str:
@@ -105,36 +139,35 @@ def sync(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
+        if hasattr(os, "posix_fadvise"):  # not on macOS; what is read next comes from the disk, not from memory
+            os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
     finally:
         os.close(handle)
 
 
-def publish(staging: Path, target: Path) -> None:
-    """Put the folder `staging` at `target`; a folder that is there is exchanged for it and then deleted.
+class _Sink(io.RawIOBase):
+    """A file that hashes what is written to it."""
 
-    Both lie in one folder. Readers that hold files of the old folder open keep them.
+    def __init__(self, file: IO[bytes]) -> None:
+        self.digest = hashlib.sha256()
+        self._file = file
 
-    Raises
-    ------
-    OutputExistsError
-        Something appeared at `target` in the meantime.
-    OSError
-        As the system says it; `target` is as it was.
-    """
-    if target.exists():
-        old = staging
-        if not _renameat2(staging, target, _EXCHANGE):
-            old = staging.with_name(f"{staging.name}-old")
-            _two_renames(staging, target, old)
-        sync(target.parent)
-        shutil.rmtree(old, ignore_errors=True)  # what is left of it harms nobody
-        return
-    try:
-        if not _renameat2(staging, target, _NOREPLACE):
-            staging.rename(target)
-    except FileExistsError as error:
-        raise OutputExistsError(f"{target}: appeared while this run worked; name another folder with -o") from error
-    sync(target.parent)
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.digest.update(data)
+        return self._file.write(data)
+
+
+@contextmanager
+def _writing(file: Path) -> Iterator[_Sink]:
+    with _unfinished(file).open("xb", buffering=1 << 16) as stream:
+        yield _Sink(stream)
+
+
+def _unfinished(file: Path) -> Path:
+    return file.with_name(file.name + UNFINISHED)
 
 
 def _row_groups(table: pa.Table) -> Iterator[tuple[int, int]]:
@@ -174,26 +207,3 @@ def _order(table: pa.Table, order: Sequence[tuple[str, str]]) -> list[tuple[str,
         tied = pc.and_(tied, pc.equal(before, after))
         found.append((column, direction))
     return found
-
-
-def _two_renames(staging: Path, target: Path, old: Path) -> None:
-    """Replace `target` where no exchange is possible; between the two renames there is none for a moment."""
-    target.rename(old)
-    try:
-        staging.rename(target)
-    except BaseException:
-        old.rename(target)
-        raise
-
-
-def _renameat2(source: Path, target: Path, flag: int) -> bool:
-    """Rename by renameat2(2); False where it does not exist."""
-    call = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
-    if call is None:
-        return False
-    if call(_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), flag) == 0:
-        return True
-    code = ctypes.get_errno()
-    if code in _UNSUPPORTED:
-        return False
-    raise OSError(code, os.strerror(code), str(source), None, str(target))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import sys
 import traceback
 from typing import Any, NoReturn
@@ -14,6 +15,8 @@ import typer.core
 from dedup.errors import DedupError
 
 LOG = logging.getLogger("dedup")
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FAILING = (errno.EIO, errno.EROFS, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 _MOST_SHOWN = 300  # characters of an unforeseen message: some hold whole tables
 
 
@@ -23,16 +26,22 @@ class Commands(typer.core.TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run a command; on an error, say what is wrong and leave with its exit code."""
         try:
-            return super().invoke(ctx)
+            done = super().invoke(ctx)
+            if sys.stdout is not None:
+                sys.stdout.flush()  # what it says of a full disk or a closed pipe must not come after this
+            return done
         except DedupError as error:
             _fail(error.exit_code, f"error: {error}")
         except MemoryError as error:
             _fail(7, f"error: memory is used up ({error}); close other programs, or take fewer records with --limit")
         except OSError as error:
             if error.errno == errno.EPIPE:
-                raise
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                _nobody_reads()
+                raise typer.Exit from None
+            if error.errno in _FULL:
                 _fail(7, f"error: the disk is full ({error}); free some space")
+            if error.errno in _FAILING:
+                _fail(7, f"error: the system refused ({error}); see that disk and memory are sound, and try again")
             _fail(1, *_bug(error))
         except KeyboardInterrupt:
             _fail(130, "interrupted")
@@ -57,6 +66,13 @@ def _bug(error: Exception) -> tuple[str, str, str]:
         f"  {type(error).__name__}: {message[:_MOST_SHOWN]}",
         "  the same command with -v shows the traceback; please send it with your report",
     )
+
+
+def _nobody_reads() -> None:
+    """Let what is still printed go nowhere: who closed the pipe, as `head` does, has seen enough."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
 
 
 def _fail(code: int, *lines: str) -> NoReturn:

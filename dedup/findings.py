@@ -232,6 +232,7 @@ def manifest(corpus: Corpus, result: Result, params: Params, seconds: dict[str, 
             "singles": int((story_size == 1).sum()),
             **corpus.boilerplate,
             **corpus.source.counts,
+            "records": corpus.source.n_records,
         },
         "seconds": seconds,
     }

@@ -37,6 +37,14 @@ class Exists(StrEnum):
     overwrite = "overwrite"
 
 
+class RunExists(StrEnum):
+    """What to do where a run is there already."""
+
+    error = "error"
+    skip = "skip"
+    overwrite = "overwrite"
+
+
 class Show(StrEnum):
     """When progress is shown."""
 
@@ -107,6 +115,13 @@ Memory = Annotated[
     str | None, _option("Memory to work in, such as 2GB; the rest goes to files (half of all, at most 4GiB).", "SIZE")
 ]
 TmpDir = Annotated[str | None, _option("Folder of these files (the system's).", "FOLDER")]
+IfRunExists = Annotated[
+    RunExists,
+    typer.Option("--if-exists", help="Where a run is there already; skip: unless inputs or settings changed."),
+]
+LockTimeout = Annotated[
+    float, typer.Option(metavar="SECONDS", min=0, help="How long to wait for another run that writes OUT.")
+]
 Progress = Annotated[Show, typer.Option(help="Show progress on stderr.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only, and what --json asks for.")]
 AnyId = Annotated[

@@ -1,15 +1,12 @@
 """A run on disk: written into a staging folder, published by one rename, opened again.
 
 A reader that opens a file of OUT sees a complete file of one run: staging lies beside OUT, never inside it, and the
-manifest with the hash of every file is written last.
+manifest with the hash of every file is written last, after a check that the tables agree.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,28 +14,19 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dedup import commit, lookup, schema
-from dedup.errors import DamagedRunError, InputError, OutputExistsError, ResourceError, SettingsError
+from dedup import commit, invariants, lookup, manifests, outputs, verify
+from dedup.errors import DamagedRunError, DedupError, SettingsError
+from dedup.manifests import REJECTS, TABLES
+from dedup.publishing import Claim
 
-FORMAT = 1
-MANIFEST = "manifest.json"
-REJECTS = "rejects.jsonl"
+IfExists = Literal["error", "skip", "overwrite"]
 
-IfExists = Literal["error", "overwrite"]
-
-TABLES = {
-    "documents": schema.RUN_DOCUMENTS,
-    "groups": schema.RUN_GROUPS,
-    "clusters": schema.RUN_CLUSTERS,
-    "pairs": schema.RUN_PAIRS,
-}
 _ORDERS = {
     "documents": (("story_size", "descending"), ("story_id", "ascending")),
     "groups": (("duplicate_size", "descending"), ("duplicate_id", "ascending")),
     "clusters": (("story_size", "descending"), ("story_id", "ascending")),
     "pairs": (("level", "ascending"), ("doc_id_a", "ascending"), ("doc_id_b", "ascending")),
 }
-_OUR_KEYS = {"format", "version", "run_id", "files"}
 _KEPT = {"story": "is_canonical", "duplicate": "is_representative"}
 
 
@@ -79,13 +67,15 @@ class Result:
         """
         return self.documents.filter(self.documents[kept_column(level)])
 
-    def write(self, out: str | Path, *, if_exists: IfExists = "error") -> Path:
+    def write(self, out: str | Path, *, if_exists: IfExists = "error", lock_timeout: float = 0.0) -> Path:
         """Write the run to a folder, which appears at once and complete, or not at all.
 
         Parameters
         ----------
         out : the folder; missing parents are made.
-        if_exists : `error`, or `overwrite` to replace an earlier run. Anything else is never replaced.
+        if_exists : `error`; `overwrite` to replace an earlier run; `skip` to leave one that was made from the same
+            files with the same settings and version, and to replace any other. What is no run is never replaced.
+        lock_timeout : seconds to wait for another run that writes this folder.
 
         Returns
         -------
@@ -95,24 +85,47 @@ class Result:
         ------
         OutputExistsError
             `out` is there and may not be replaced.
+        LockedError
+            Another run writes it.
         ResourceError
             The disk is full, or another write failed; nothing was changed.
         """
-        check_out(out, if_exists, [file["path"] for file in self.manifest["inputs"]])
-        # Links are followed, so that OUT may be a link to a folder on another disk; staging then lies there too.
-        target = Path(out).resolve()
-        staging = target.parent / f".{target.name}.dedup-staging-{self.manifest['run_id']}-{os.getpid()}"
-        with commit.write_errors(out):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.rmtree(staging, ignore_errors=True)  # of a killed run with the same process number
-            try:
-                staging.mkdir()
-                _stage(self, staging)
-                commit.publish(staging, target)
-            except BaseException:  # an interrupt must not leave a folder behind either
-                shutil.rmtree(staging, ignore_errors=True)
-                raise
+        with outputs.claim(out, if_exists, self._paths(), lock_timeout) as claim:
+            if if_exists != "skip" or not self._is_at(claim.target):
+                self.save(claim, if_exists)
         return Path(out)
+
+    def save(self, claim: Claim, if_exists: IfExists) -> None:
+        """Write the run to the folder of a claim; see `write`."""
+        with claim.staging(self.manifest["run_id"]) as staging:
+            _stage(self, staging)
+            claim.publish(replace=outputs.check(claim.out, if_exists, self._paths()))
+
+    def _paths(self) -> list[str]:
+        return [file["path"] for file in self.manifest["inputs"]]
+
+    def _is_at(self, folder: Path) -> bool:
+        # The run id hangs on the hashes of the inputs, which data in memory has none of.
+        hashed = all(file["sha256"] for file in self.manifest["inputs"])
+        return hashed and folder.exists() and manifests.read(folder)["run_id"] == self.manifest["run_id"]
+
+    def verify(self) -> list[str]:
+        """Compare the folder that the run was opened from with its manifest, and its tables with each other.
+
+        Returns
+        -------
+        One line for each damage; none for a sound run.
+
+        Raises
+        ------
+        SettingsError
+            The run was not opened from a folder.
+        InputError
+            The folder is gone.
+        """
+        if self.path is None:
+            raise SettingsError("verify: got a run in memory, wanted one of a folder; write it and open it first")
+        return verify.damage(self.path)
 
     def story(self, any_id: str) -> dict[str, Any]:
         """Return one story as plain data.
@@ -142,56 +155,6 @@ def kept_column(level: str) -> str:
     return _KEPT[level]
 
 
-def check_out(out: str | Path, if_exists: str = "error", inputs: Sequence[str] = ()) -> None:
-    """Refuse an output folder before the work starts, not after it.
-
-    Parameters
-    ----------
-    out : the folder of the run to be.
-    if_exists : `error` or `overwrite`.
-    inputs : paths that are read; none may lie in a folder that is to be replaced.
-
-    Raises
-    ------
-    SettingsError
-        `if_exists` is neither.
-    OutputExistsError
-        `out` is there and the policy is to leave it, or it is not a run, or holds more than a run.
-    ResourceError
-        The folder above it cannot be written to.
-    """
-    if if_exists not in ("error", "overwrite"):
-        raise SettingsError(f"if-exists: got {if_exists!r}, wanted error or overwrite")
-    with commit.write_errors(out):
-        target = Path(out).resolve()
-        if target.exists():
-            _check_replaceable(out, target, if_exists, inputs)
-        parent = next(folder for folder in target.parents if folder.exists())
-        writable = parent.is_dir() and os.access(parent, os.W_OK | os.X_OK)
-    if not writable:
-        raise ResourceError(f"{out}: {parent} is no folder that can be written to; name another one with -o")
-
-
-def _check_replaceable(out: str | Path, target: Path, if_exists: str, inputs: Sequence[str]) -> None:
-    try:
-        manifest = _read_manifest(target)
-    except (InputError, DamagedRunError) as error:
-        raise OutputExistsError(f"{out}: is there and is not a dedup run; name another folder with -o") from error
-    if if_exists == "error":
-        raise OutputExistsError(
-            f"{out}: a run is there already; replace it with --if-exists overwrite, or name another folder with -o"
-        )
-    foreign = sorted({entry.name for entry in target.iterdir()} - set(manifest["files"]) - {MANIFEST})
-    if foreign:
-        raise OutputExistsError(
-            f"{out}: holds {foreign[0]!r}, which is not of the run and would be lost; "
-            "move it elsewhere, or name another folder with -o"
-        )
-    for path in inputs:
-        if path and target in (Path(path).resolve(), *Path(path).resolve().parents):
-            raise OutputExistsError(f"{out}: holds the input {path!r}; name another folder with -o")
-
-
 def open_run(path: str | Path) -> Result:
     """Open a finished run.
 
@@ -207,7 +170,7 @@ def open_run(path: str | Path) -> Result:
         A file of the run is missing, has another size than the manifest says, or cannot be read.
     """
     folder = Path(path)
-    manifest = _read_manifest(folder)
+    manifest = manifests.read(folder)
     for name, entry in manifest["files"].items():
         file = folder / name
         size = file.stat().st_size if file.is_file() else None
@@ -225,24 +188,6 @@ def open_run(path: str | Path) -> Result:
     return Result(**tables, rejects=rejects, manifest=manifest, path=folder)
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    file = folder / MANIFEST
-    if not file.is_file():
-        got = f"no {MANIFEST} in it" if folder.is_dir() else "no such folder"
-        raise InputError(f"{folder}: {got}; wanted the folder of a run, as `dedup cluster ... -o OUT` makes it")
-    try:
-        manifest = json.loads(file.read_bytes())
-    except ValueError as error:
-        raise DamagedRunError(f"{file}: not JSON ({error}); make the run again") from error
-    if not isinstance(manifest, dict) or not manifest.keys() >= _OUR_KEYS:
-        raise InputError(f"{file}: not the manifest of a dedup run; name the folder that `dedup cluster` made")
-    if manifest["format"] != FORMAT:
-        raise InputError(
-            f"{file}: got format {manifest['format']!r}, wanted {FORMAT}; open it with dedup {manifest['version']}"
-        )
-    return manifest
-
-
 def _stage(result: Result, staging: Path) -> None:
     manifest = result.manifest
     metadata = {
@@ -254,17 +199,8 @@ def _stage(result: Result, staging: Path) -> None:
     for name, wanted in TABLES.items():
         file = staging / f"{name}.parquet"
         files[file.name] = commit.write_table(getattr(result, name), file, wanted, _ORDERS[name], metadata)
-    _write_text(staging / REJECTS, "".join(f"{_json(reject)}\n" for reject in result.rejects))
-    files[REJECTS] = commit.finished(staging / REJECTS, len(result.rejects))
-    _write_text(staging / MANIFEST, _json({**manifest, "files": files}, indent=2) + "\n")
-    commit.sync(staging / MANIFEST)
+    files[REJECTS] = commit.write_lines(map(manifests.dumps, result.rejects), staging / REJECTS)
+    if wrong := invariants.broken({name: getattr(result, name) for name in TABLES}, result.rejects, manifest):
+        raise DedupError(f"{wrong[0]}; nothing was written; please report this")
+    manifests.write({**manifest, "files": files}, staging)
     commit.sync(staging)
-
-
-def _write_text(file: Path, text: str) -> None:
-    # A lone surrogate, from a file name that is no UTF-8, becomes "\udc80": that is its JSON escape too.
-    file.write_bytes(text.encode("utf-8", "backslashreplace"))
-
-
-def _json(value: Any, indent: int | None = None) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=indent)

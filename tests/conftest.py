@@ -112,12 +112,12 @@ def make_result(path: str = "in.jsonl", extra: dict | None = None) -> Result:
         pairs=pa.Table.from_pylist(pairs, schema.RUN_PAIRS),
         rejects=[
             {
-                "source_file": "in\udc80.jsonl",
+                "source_file": "in.jsonl",
                 "source_row": 3,
                 "line": 4,
                 "byte_offset": 99,
                 "code": "bad_json",
-                "message": "not JSON: 日本",
+                "message": "not JSON: 日本\udc80",
             }
         ],
         manifest={
@@ -132,7 +132,7 @@ def make_result(path: str = "in.jsonl", extra: dict | None = None) -> Result:
                     "format": "jsonl",
                     "bytes": 0,
                     "sha256": "",
-                    "records": 7,
+                    "records": 6,
                     "rejected": 1,
                     "columns": {"text": "text", "id": "id"},
                 }

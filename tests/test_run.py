@@ -112,7 +112,9 @@ def test_types_that_some_reader_does_not_take_are_a_bug(tmp_path):
 
 def test_a_run_without_documents(result, tmp_path):
     tables = {name: getattr(result, name).slice(0, 0) for name in ("documents", "groups", "clusters", "pairs")}
-    again = open_run(replace(result, **tables, rejects=[]).write(tmp_path / "OUT"))
+    inputs = [{**result.manifest["inputs"][0], "records": 0, "rejected": 0}]
+    manifest = {**result.manifest, "inputs": inputs, "counts": dict.fromkeys(result.manifest["counts"], 0)}
+    again = open_run(replace(result, **tables, rejects=[], manifest=manifest).write(tmp_path / "OUT"))
     assert (again.documents.num_rows, again.rejects) == (0, [])
     assert again.documents.schema.equals(schema.RUN_DOCUMENTS)
 

@@ -18,7 +18,7 @@ The files, in the order of the work:
 from __future__ import annotations
 
 from dedup.reading.documents import Reject
-from dedup.reading.files import FoundFile, printable
+from dedup.reading.files import FoundFile, find, printable
 from dedup.reading.opening import open_frame, open_paths, open_source
 from dedup.reading.raw import raw_records
 from dedup.reading.source import InputFile, Source, check_rejects
@@ -29,6 +29,7 @@ __all__ = [
     "Reject",
     "Source",
     "check_rejects",
+    "find",
     "open_frame",
     "open_paths",
     "open_source",
