@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import os
 import signal
 import sys
@@ -15,13 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from dedup import __version__, options
+from dedup import __version__, options, previews
 from dedup.failures import Commands
+from dedup.options import consoles as _consoles
+from dedup.options import print_json as _print_json
 
 if TYPE_CHECKING:
     from types import FrameType
-
-    from rich.console import Console
 
 _own_process = False  # not that of a program that calls a command
 
@@ -73,12 +72,13 @@ def _global(
 
 
 @app.command()
-def cluster(
+def cluster(  # the settings among these are read from the context, with the layers below the flags
     *,
+    ctx: typer.Context,
     inputs: options.Inputs,
     out: options.Out,
     if_exists: options.IfExists = options.Exists.error,
-    with_text: options.WithText = False,
+    with_text: options.WithText = None,
     keep_cols: options.KeepCols = None,
     text_col: options.TextCol = None,
     title_col: options.TitleCol = None,
@@ -90,7 +90,7 @@ def cluster(
     include: options.Include = None,
     exclude: options.Exclude = None,
     limit: options.Limit = None,
-    level: options.HowFar = options.Level.story,
+    level: options.HowFar = None,
     duplicate_threshold: options.DuplicateThreshold = None,
     containment_threshold: options.ContainmentThreshold = None,
     story_granularity: options.StoryGranularity = None,
@@ -101,6 +101,10 @@ def cluster(
     jobs: options.Jobs = None,
     memory: options.Memory = None,
     tmp_dir: options.TmpDir = None,
+    config: options.Config = None,
+    dry_run: options.DryRun = False,
+    log_format: options.LogsAs = options.LogFormat.text,
+    metrics_file: options.MetricsFile = None,
     as_json: options.Json = False,
     progress: options.Progress = options.Show.auto,
     no_color: options.NoColor = False,
@@ -111,60 +115,42 @@ def cluster(
 
     Reads JSON Lines, CSV, TSV, Parquet and text files. Results go to stdout, all else to stderr.
     """
-    from dedup import params, summaries, terminal
+    from dedup import logs, metrics, settings, summaries, terminal
 
-    settings = params.from_settings(
-        {
-            "text": text_col,
-            "title": title_col,
-            "id": id_col,
-            "date": date_col,
-            "source": source_col,
-            "url": url_col,
-            "lang": lang_col,
-            "keep_cols": [name for names in keep_cols or [] for name in names.split(",") if name],
-            "include": include,
-            "exclude": exclude,
-            "limit": limit,
-            "max_doc_chars": max_doc_chars,
-            "max_rejects": max_rejects,
-            "duplicate_threshold": duplicate_threshold,
-            "containment_threshold": containment_threshold,
-            "story_granularity": story_granularity,
-            "time_scale": time_scale,
-            "canonical": canonical,
-            "level": level.value,
-            "with_text": with_text,
-            "jobs": jobs,
-            "memory": memory,
-            "tmp_dir": tmp_dir,
-        }
-    )
-    started = time.perf_counter()
-    _spare_pandas()
-    stdout, stderr = _consoles(no_color)
+    with metrics.written(None if dry_run else metrics_file, out) as figures:
+        params = settings.params_of(options.in_force(ctx, config))
+        started = time.perf_counter()
+        _spare_pandas()
+        stdout, stderr = _consoles(no_color)
 
-    from dedup.run import check_out
+        from dedup.run import check_out
 
-    check_out(out, if_exists.value, inputs)
+        check_out(out, if_exists.value, inputs)
+        if dry_run:
+            previews.show_input(inputs, params, as_json, stdout)
+            return
 
-    from dedup import pipeline
-    from dedup.engines.local import usable_cores
-    from dedup.kernels import ahead
+        from dedup import pipeline
+        from dedup.engines.local import usable_cores
+        from dedup.kernels import ahead
 
-    cores = settings.jobs or usable_cores()
-    with (
-        terminal.progress(stderr, "never" if quiet else progress.value, moving=not verbose) as report,
-        ahead.compiling(cores, None if quiet else partial(terminal.note, stderr)),
-    ):
-        result = pipeline.cluster(inputs, settings, progress=report)
-    result.write(out, if_exists=if_exists.value)
-    if not quiet:
-        terminal.columns_read(stderr, result)
-    if verbose:
-        terminal.stages(stderr, result)
+        cores = params.jobs or usable_cores()
+        when = "never" if quiet else progress.value
+        log = logs.Lines(sys.stderr, quiet) if log_format == options.LogFormat.json else None
+        shown = log.progress(when) if log else terminal.progress(stderr, when, moving=not verbose)
+        tell = log.event if log else partial(terminal.note, stderr)
+        with shown as report, ahead.compiling(cores, None if quiet else tell):
+            result = pipeline.cluster(inputs, params, progress=figures.watching(report))
+        result.write(out, if_exists=if_exists.value)
+        figures.counts = result.manifest["counts"]
+        if log:
+            log.event("run written", out=out, counts=result.manifest["counts"], seconds=result.manifest["seconds"])
+        elif not quiet:
+            terminal.columns_read(stderr, result.manifest["inputs"])
+        if verbose and not log:
+            terminal.stages(stderr, result)
     if as_json:
-        _print_json(summaries.summary(result, out))
+        _print_json({"status": "done", "exit_code": 0, **summaries.summary(result, out)})
     elif not quiet:
         terminal.summary(stdout, result, out, time.perf_counter() - started)
 
@@ -271,12 +257,5 @@ def _spare_pandas() -> None:
         sys.meta_path.pop(0)
 
 
-def _consoles(no_color: bool) -> tuple[Console, Console]:
-    from dedup.terminal import console
-
-    plain = no_color or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
-    return console(sys.stdout, plain), console(sys.stderr, plain)
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False))
+app.command("inspect")(options.with_settings_of(cluster)(previews.inspect))
+app.command("config")(options.with_settings_of(cluster)(previews.config))

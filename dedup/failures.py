@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import errno
+import itertools
+import json
 import logging
 import sys
 import traceback
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import typer
 import typer.core
 
-from dedup.errors import DedupError
+from dedup.errors import DedupError, exit_code
 
 LOG = logging.getLogger("dedup")
 _MOST_SHOWN = 300  # characters of an unforeseen message: some hold whole tables
@@ -22,26 +25,63 @@ class Commands(typer.core.TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command; on an error, say what is wrong and leave with its exit code."""
+        self._words = [*getattr(ctx, "_protected_args", ()), *ctx.args]
         try:
             return super().invoke(ctx)
         except DedupError as error:
-            _fail(error.exit_code, f"error: {error}")
+            self._fail(error.exit_code, f"error: {error}")
         except MemoryError as error:
-            _fail(7, f"error: memory is used up ({error}); close other programs, or take fewer records with --limit")
+            self._fail(
+                7, f"error: memory is used up ({error}); close other programs, or take fewer records with --limit"
+            )
         except OSError as error:
             if error.errno == errno.EPIPE:
                 raise
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                _fail(7, f"error: the disk is full ({error}); free some space")
-            _fail(1, *_bug(error))
+                self._fail(7, f"error: the disk is full ({error}); free some space")
+            self._fail(1, *_bug(error))
         except KeyboardInterrupt:
-            _fail(130, "interrupted")
+            self._fail(130, "interrupted")
         except (typer.Exit, typer.Abort):
+            raise
+        except SystemExit as error:  # of a signal, which has said so
+            self._tell_scheduler(exit_code(error), "terminated" if exit_code(error) == 143 else "stopped")
             raise
         except Exception as error:
             if _is_usage_error(error):
+                self._usage(error)
                 raise
-            _fail(1, *_bug(error))
+            self._fail(1, *_bug(error))
+
+    def _fail(self, code: int, *lines: str) -> NoReturn:
+        from dedup.terminal import clean  # noqa: PLC0415 - rich is loaded where there is something to say
+
+        told = [clean(line).strip().removeprefix("error: ") for line in lines]
+        if _asked(self._words, "--log-format", "json"):
+            from dedup.logs import line as log_line  # noqa: PLC0415 - not for --help
+
+            print(log_line("error", "; ".join(told), exit_code=code), file=sys.stderr)
+        else:
+            for line in lines:
+                print(clean(line), file=sys.stderr)
+        self._tell_scheduler(code, "; ".join(told))
+        raise typer.Exit(code)
+
+    def _usage(self, error: Any) -> None:
+        if _asked(self._words, "--log-format", "json"):
+            self._fail(error.exit_code, f"error: {error.format_message()}")
+        self._tell_scheduler(error.exit_code, error.format_message())
+
+    def _tell_scheduler(self, code: int, error: str) -> None:
+        """Print the last line of stdout that --json promises, for a failure too."""
+        if "--json" in self._words:
+            with suppress(OSError):  # whoever listens may be gone; the exit code stays
+                print(json.dumps({"status": "failed", "exit_code": code, "error": error}), flush=True)
+
+
+def _asked(words: list[str], flag: str, value: str) -> bool:
+    """Tell whether a command was given a flag with a value: also where its words could not be parsed."""
+    return f"{flag}={value}" in words or (flag, value) in itertools.pairwise(words)
 
 
 def _is_usage_error(error: Exception) -> bool:
@@ -57,11 +97,3 @@ def _bug(error: Exception) -> tuple[str, str, str]:
         f"  {type(error).__name__}: {message[:_MOST_SHOWN]}",
         "  the same command with -v shows the traceback; please send it with your report",
     )
-
-
-def _fail(code: int, *lines: str) -> NoReturn:
-    from dedup.terminal import clean  # noqa: PLC0415 - rich is loaded where there is something to say
-
-    for line in lines:
-        print(clean(line), file=sys.stderr)
-    raise typer.Exit(code)
