@@ -54,9 +54,9 @@ def inspect(paths: Sequence[str | Path], params: Params) -> dict[str, Any]:
 
     Returns
     -------
-    Plain data: `files`, `bytes`, `formats` (by content where files were opened, else by ending), `inputs` (those opened:
-    `source_file`, `format`, `bytes`, `records`, `exact`, `rejected`, `refused`, `columns`), `records` and `text_bytes` of
-    all (`exact`: read to the end, else extrapolated), `sampled`, `rejected` and the first `rejects` of the sample,
+    Plain data: `files`, `bytes`, `formats` (of opened files by content, else by ending), `inputs` (of those:
+    `source_file`, `format`, `bytes`, `records`, `exact`, `rejected`, `refused`, `columns`), `records` and `text_bytes`
+    of all (`exact`: read to the end, else extrapolated), `sampled`, `rejected` and the first `rejects` of the sample,
     `counts` of what reading it repaired, `rows` (five of them), and `memory`: bytes foretold for the run, its threads,
     and the memory it is given.
 

@@ -59,15 +59,15 @@ class Figures:
 
 
 @contextmanager
-def written(path: str | None, out: str) -> Iterator[Figures]:
+def written(path: str | None) -> Iterator[Figures]:
     """Within, gather the figures of a job; however it ends, write them.
 
     A file that cannot be written at the end is a warning: the run is what it is without it.
 
     Parameters
     ----------
-    path : of the file; None writes none.
-    out : the output of the job, the label by which several jobs are told apart.
+    path : of the file, whose name without its ending is the label `task`: collectors take no series from two files,
+        and the output folder of a daily job is another one each day. None writes none.
 
     Raises
     ------
@@ -85,18 +85,18 @@ def written(path: str | None, out: str) -> Iterator[Figures]:
     finally:
         if path is not None:
             now = time.time()
-            success = now if code == 0 else _earlier_success(Path(path), out)
+            success = now if code == 0 else _earlier_success(Path(path))
             values = {"exit_code": code, "run_seconds": time.perf_counter() - started, _SUCCESS: success}
             values |= {"last_run_timestamp_seconds": now, **(figures.counts if code == 0 else {})}
             try:
-                _replace(Path(path), exposition(values, figures.seconds, out))
+                _replace(Path(path), exposition(values, figures.seconds, Path(path).stem))
             except OSError as error:
                 LOG.warning("%s: the metrics were not written (%s)", path, error.strerror)
 
 
-def exposition(values: dict[str, float | None], seconds: dict[str, float], out: str) -> str:
+def exposition(values: dict[str, float | None], seconds: dict[str, float], task: str) -> str:
     """Return figures in Prometheus' text format, version 0.0.4; those of None are left out."""
-    label = f'out="{_escaped(out)}"'
+    label = f'task="{_escaped(task)}"'
     lines = []
     for name, text in _HELP.items():
         if name == "stage_seconds":
@@ -127,11 +127,11 @@ def _check(path: str) -> None:
         raise SettingsError(f"metrics-file: got {path!r}, {wanted}; make the folder, or name another file")
 
 
-def _earlier_success(path: Path, out: str) -> float | None:
+def _earlier_success(path: Path) -> float | None:
     """Return when the job last succeeded, by the file of the run before: a failure must not forget it."""
     with suppress(OSError):
         content = path.read_text("utf-8", "replace")
-        found = re.search(rf'^dedup_{_SUCCESS}{{out="{re.escape(_escaped(out))}"}} (\d+(?:\.\d+)?)$', content, re.M)
+        found = re.search(rf"^dedup_{_SUCCESS}{{.*}} (\d+(?:\.\d+)?)$", content, re.M)
         return float(found[1]) if found else None
     return None
 

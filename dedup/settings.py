@@ -184,22 +184,31 @@ def _short(value: Any) -> str:
 
 
 def as_toml(settings: Mapping[str, Setting]) -> str:
-    """Return settings as a `dedup.toml` that sets the same; what has no value stands in a comment."""
+    """Return settings as a `dedup.toml` that sets the same; what has no value stands in a comment.
+
+    Raises
+    ------
+    SettingsError
+        A string holds bytes that are no UTF-8, as a path may: TOML has no way to write them.
+    """
     lines = []
     for name, (value, origin) in settings.items():
-        line = f"# {name} is not set" if value is None else f"{name} = {_toml(value)}"
-        lines.append(line if origin == DEFAULT else f"{line}  # {json.dumps(origin)[1:-1]}")
+        line = f"# {name} is not set" if value is None else f"{name} = {_toml(name, value)}"
+        lines.append(line if origin == DEFAULT else f"{line}  # {_escaped(origin)}")
     return "\n".join(lines) + "\n"
 
 
-def _toml(value: Any) -> str:
+def _toml(name: str, value: Any) -> str:
     if isinstance(value, list):
-        return f"[{', '.join(map(_toml, value))}]"
-    # A JSON string in ASCII is a TOML string but for pairs of surrogates, and DEL, which TOML wants escaped.
-    if isinstance(value, str):
-        return "".join(_escaped(char) for char in f'"{json.dumps(value, ensure_ascii=False)[1:-1]}"')
-    return json.dumps(value)
+        return f"[{', '.join(_toml(name, item) for item in value)}]"
+    if not isinstance(value, str):
+        return json.dumps(value)
+    if any(0xD800 <= ord(char) < 0xE000 for char in value):
+        raise SettingsError(f"{name}: got {value!r}, which is no UTF-8; wanted text that TOML can hold; rename it")
+    return f'"{_escaped(value)}"'
 
 
-def _escaped(char: str) -> str:
-    return f"\\u{ord(char):04x}" if ord(char) == 0x7F or 0xD800 <= ord(char) < 0xE000 else char
+def _escaped(text: str) -> str:
+    """Return a text as it stands in a string of TOML: as in JSON, and with escapes for all that is not to be seen."""
+    quoted = json.dumps(text, ensure_ascii=False)[1:-1]
+    return "".join(char if char.isprintable() else f"\\U{ord(char):08x}" for char in quoted)
