@@ -195,7 +195,7 @@ def test_any_bytes_and_any_variables_at_length():
 
 
 def test_bytes_that_are_no_utf8_cannot_stand_in_toml():
-    with pytest.raises(SettingsError, match="include: got .* which is no UTF-8"):
+    with pytest.raises(SettingsError, match=r"include: got .* which is no UTF-8"):
         as_toml(layered({"include": ["\udcff*"]}, environ={}))
 
 

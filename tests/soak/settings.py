@@ -24,11 +24,30 @@ VALUES = st.recursive(
     ),
     max_leaves=4,
 )
-LINES = st.lists(st.tuples(NAMES, VALUES).map(" = ".join), max_size=4).map("\n".join)
+GOOD = st.sampled_from(
+    [
+        "limit = 5",
+        "time_scale = 2.5",
+        "max_rejects = 0.1",
+        'text = "wórds \\u202e"',
+        'memory = "512MiB"',
+        'include = ["a*", "\\u0000"]',
+        'level = "exact"',
+        "with_text = true # or not",
+        "canonical = 'match:url~^https?,latest'",
+    ]
+)
+LINES = st.lists(st.one_of(GOOD, GOOD, GOOD, st.tuples(NAMES, VALUES).map(" = ".join)), max_size=3, unique=True).map(
+    "\n".join
+)
 FILES = st.one_of(LINES.map(lambda text: text.encode("utf-8", "replace")), st.binary(max_size=60))
 TEXTS = st.text(st.characters(blacklist_characters="\0"), max_size=12)
 SPELT = st.one_of(TEXTS, st.integers().map(str), st.floats().map(repr), st.sampled_from(["true", "no", "4GB", "exact"]))
-VARIABLES = st.dictionaries(st.one_of(NAMES, TEXTS).map(lambda name: f"DEDUP_{name.upper()}"), SPELT, max_size=3)
+VARIABLES = st.one_of(
+    st.just({}),
+    st.just({"DEDUP_LIMIT": "7", "DEDUP_TEXT": "a,b"}),
+    st.dictionaries(st.one_of(NAMES, TEXTS).map(lambda name: f"DEDUP_{name.upper()}"), SPELT, max_size=3),
+)
 
 
 def run(count: int, seed: int) -> str:
