@@ -29,6 +29,7 @@ MOST_FILES = 200  # that are opened, spread over all
 ROWS_SHOWN = 5
 EXCERPT_CHARS = 200
 _REJECTS = 1000  # of a file, after which it is left: one that holds nothing else must not be read to its end
+_BLOCKS = 8  # of packed data from which its ratio is told
 _SHOWN = ("doc_id", "published_at", "source", "title", "text")
 
 
@@ -168,21 +169,24 @@ def _records_per_byte(file: FoundFile, format: str) -> float | None:
     """Return the records in a byte of a file as it is stored, by its start; None where lines do not tell."""
     if format not in ("jsonl", "csv", "tsv"):
         return None
-    parts: list[bytes] = []
+    content, stored, marks = bytearray(), [0], [0]
     with file.path.open("rb") as stream:
         for part in files.unpacked(stream, hashlib.sha256()):
-            parts.append(part)
-            if sum(map(len, parts)) >= WHOLE_BYTES // 4:
+            if stream.tell() > stored[-1]:  # all that was read before has been unpacked by now
+                stored.append(stream.tell())
+                marks.append(len(content))
+            content += part
+            if len(content) >= (WHOLE_BYTES // 4 if len(marks) > _BLOCKS else 4 * WHOLE_BYTES):
                 break
-        stored = stream.tell()
-    content = b"".join(parts)
-    lines = content.count(b"\n")
+    whole = len(marks) <= 2
+    taken, stored_bytes = (content, stored[-1]) if whole else (content[: marks[-1]], stored[-2])
+    lines = taken.count(b"\n")
     if format != "jsonl":
         try:
-            lines = sum(1 for _ in csv.reader(io.StringIO(content.decode("utf-8", "replace"), newline="")))
+            lines = sum(1 for _ in csv.reader(io.StringIO(taken.decode("utf-8", "replace"), newline="")))
         except csv.Error:
             return None
-    return lines / stored if lines else None
+    return lines / stored_bytes if lines else None
 
 
 def _rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
