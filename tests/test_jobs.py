@@ -151,7 +151,7 @@ class FailedForGoodError(FailedError):
 
 
 class Bash:
-    """What Airflow's BashOperator does with a command, by its documentation; Airflow itself takes minutes to install."""
+    """What Airflow's BashOperator does with a command, by its documentation; Airflow takes minutes to install."""
 
     def __init__(self, *, task_id, bash_command, skip_on_exit_code, retries, retry_delay):
         self.command, self.skipped = bash_command, skip_on_exit_code
