@@ -17,9 +17,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 import dedup
-from benchmarks import corpus, memory_model, staged
+from benchmarks import corpus, staged
 from benchmarks.measuring import OURS
 from benchmarks.setting import Setting
+from dedup.memory import foretold
 
 KILOBYTE = 1 if sys.platform == "darwin" else 1024
 _LAUNCHER = """
@@ -179,8 +180,8 @@ def _row(setting: Setting, level: str, jobs: int, figures: dict[str, Any], sourc
 
 def _foretold(peak: float, articles: int, source: Path, level: str, jobs: int) -> dict[str, float]:
     """Return the peak that the project foretells, and how far off the measured one is."""
-    foretold = memory_model.foretold(articles, _characters(source), level, jobs)
-    return {"foretold_mb": foretold, "off": peak / foretold - 1}
+    wanted = foretold(articles, _characters(source), level, jobs)
+    return {"foretold_mb": wanted, "off": peak / wanted - 1}
 
 
 def _section(setting: Setting, name: str, rows: list[dict[str, Any]], source: Path) -> dict[str, Any]:

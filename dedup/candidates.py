@@ -15,6 +15,7 @@ import pyarrow as pa
 from dedup import rarity, schema
 from dedup.kernels import lsh, prefix
 from dedup.params import DuplicateParams
+from dedup.recall import band_shape
 from dedup.spill import IN_MEMORY, Each, Spill
 from dedup.stores import Shuffle, distinct
 
@@ -23,19 +24,6 @@ _Bool = npt.NDArray[np.bool_]
 _Pairs = npt.NDArray[np.uint64]  # smaller position << 32 | larger
 
 _AT_ONCE = 1 << 16  # documents that one thread joins: few enough to keep all busy, many enough to pay for its table
-
-
-def band_shape(num_perm: int, threshold: float, recall: float) -> tuple[int, int]:
-    """Return (bands, rows): the most rows that still find `recall` of the pairs at the Jaccard threshold.
-
-    A pair of Jaccard j shares a band with probability 1 - (1 - j^rows)^bands (Leskovec, Rajaraman, Ullman 2020,
-    section 3.4.2). More rows mean fewer useless candidates.
-    """
-    for rows in range(num_perm, 1, -1):
-        for bands in range(1, num_perm // rows + 1):
-            if 1 - (1 - threshold**rows) ** bands >= recall:
-                return bands, rows
-    return num_perm, 1
 
 
 def candidates(

@@ -5,25 +5,28 @@
 from __future__ import annotations
 
 import gc
-import json
-import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dedup import __version__, options, signals
+from dedup import __version__, options, previews, signals
 from dedup.errors import DamagedRunError
 from dedup.failures import Commands
+from dedup.options import consoles as _consoles
+from dedup.options import print_json as _print_json
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from rich.console import Console
 
-    from dedup.params import Params
+    from dedup.logs import Lines, Report
     from dedup.run import Result
-    from dedup.unchanged import Seen
 
 _own_process = False  # not that of a program that calls a command
 
@@ -70,12 +73,13 @@ def _global(
 
 
 @app.command()
-def cluster(
+def cluster(  # the settings among these are read from the context, with the layers below the flags
     *,
+    ctx: typer.Context,
     inputs: options.Inputs,
     out: options.Out,
     if_exists: options.IfRunExists = options.RunExists.error,
-    with_text: options.WithText = False,
+    with_text: options.WithText = None,
     keep_cols: options.KeepCols = None,
     text_col: options.TextCol = None,
     title_col: options.TitleCol = None,
@@ -87,7 +91,7 @@ def cluster(
     include: options.Include = None,
     exclude: options.Exclude = None,
     limit: options.Limit = None,
-    level: options.HowFar = options.Level.story,
+    level: options.HowFar = None,
     duplicate_threshold: options.DuplicateThreshold = None,
     containment_threshold: options.ContainmentThreshold = None,
     story_granularity: options.StoryGranularity = None,
@@ -99,6 +103,10 @@ def cluster(
     memory: options.Memory = None,
     tmp_dir: options.TmpDir = None,
     lock_timeout: options.LockTimeout = 0.0,
+    config: options.Config = None,
+    dry_run: options.DryRun = False,
+    log_format: options.LogsAs = options.LogFormat.text,
+    metrics_file: options.MetricsFile = None,
     as_json: options.Json = False,
     progress: options.Progress = options.Show.auto,
     no_color: options.NoColor = False,
@@ -109,95 +117,73 @@ def cluster(
 
     Reads JSON Lines, CSV, TSV, Parquet and text files. Results go to stdout, all else to stderr.
     """
-    from dedup import params
+    from dedup import logs, metrics, outputs, settings, summaries, terminal, unchanged
 
-    settings = params.from_settings(
-        {
-            "text": text_col,
-            "title": title_col,
-            "id": id_col,
-            "date": date_col,
-            "source": source_col,
-            "url": url_col,
-            "lang": lang_col,
-            "keep_cols": [name for names in keep_cols or [] for name in names.split(",") if name],
-            "include": include,
-            "exclude": exclude,
-            "limit": limit,
-            "max_doc_chars": max_doc_chars,
-            "max_rejects": max_rejects,
-            "duplicate_threshold": duplicate_threshold,
-            "containment_threshold": containment_threshold,
-            "story_granularity": story_granularity,
-            "time_scale": time_scale,
-            "canonical": canonical,
-            "level": level.value,
-            "with_text": with_text,
-            "jobs": jobs,
-            "memory": memory,
-            "tmp_dir": tmp_dir,
-        }
-    )
-    started = time.perf_counter()
-    _spare_pandas()
-    stdout, stderr = _consoles(no_color)
+    with metrics.written(None if dry_run else metrics_file) as figures:
+        params = settings.params_of(options.in_force(ctx, config))
+        started = time.perf_counter()
+        _spare_pandas()
+        stdout, stderr = _consoles(no_color)
 
-    from dedup import outputs, unchanged
+        outputs.check_inputs(out, inputs, params.reading.include, params.reading.exclude)
+        if dry_run:
+            previews.show_input(inputs, params, as_json, stdout)
+            return
 
-    outputs.check_inputs(out, inputs, settings.reading.include, settings.reading.exclude)
-    with outputs.claim(out, if_exists.value, inputs, lock_timeout) as claim:
-        signals.guard(claim)
-        seen = unchanged.look(inputs, settings.reading)
-        result = None
-        if if_exists.value != "skip" or not unchanged.is_same(claim.target, seen, settings):
-            outputs.check_space(out, sum(file.bytes for file in seen or ()), with_text)
-            result = _clustered(inputs, settings, seen, stderr, "never" if quiet else progress.value, not verbose)
-            result.save(claim, if_exists.value)
-    _tell(result, out, started, (stdout, stderr), as_json=as_json, quiet=quiet, verbose=verbose)
+        from dedup import pipeline
+        from dedup.run import open_run
+
+        log = logs.Lines(sys.stderr, quiet) if log_format == options.LogFormat.json else None
+        made = None
+        with outputs.claim(out, if_exists.value, inputs, lock_timeout) as claim:
+            signals.guard(claim)
+            seen = unchanged.look(inputs, params.reading)
+            if if_exists.value != "skip" or not unchanged.is_same(claim.target, seen, params):
+                outputs.check_space(out, sum(file.bytes for file in seen or ()), params.with_text)
+                when = "never" if quiet else progress.value
+                with _watched(log, stderr, when, params.jobs, moving=not verbose) as report:
+                    made = pipeline.cluster(inputs, params, progress=figures.watching(report))
+                unchanged.note(made.manifest, seen or [])
+                made.save(claim, if_exists.value)
+        result = made or open_run(out)
+        figures.counts = result.manifest["counts"]
+        if not quiet:
+            _tell(result, out, log, stderr, skipped=made is None, verbose=verbose)
+    if as_json:
+        told = {"status": "done", "exit_code": 0, **summaries.summary(result, out), "skipped": made is None}
+        _print_json(told)
+    elif made is not None and not quiet:
+        terminal.summary(stdout, made, out, time.perf_counter() - started)
 
 
-def _clustered(
-    inputs: list[str], settings: Params, seen: list[Seen] | None, stderr: Console, progress: str, moving: bool
-) -> Result:
-    from dedup import pipeline, terminal, unchanged
+@contextmanager
+def _watched(log: Lines | None, stderr: Console, when: str, jobs: int | None, *, moving: bool) -> Iterator[Report]:
+    """Show how far a job is, and that kernels are compiled."""
+    from dedup import terminal
     from dedup.engines.local import usable_cores
     from dedup.kernels import ahead
 
-    cores = settings.jobs or usable_cores()
-    with (
-        terminal.progress(stderr, progress, moving=moving) as report,
-        ahead.compiling(cores, None if progress == "never" else partial(terminal.note, stderr)),
-    ):
-        result = pipeline.cluster(inputs, settings, progress=report)
-    unchanged.note(result.manifest, seen or [])
-    return result
+    shown: AbstractContextManager[Report]
+    shown = log.progress(when) if log else terminal.progress(stderr, when, moving=moving)
+    tell = log.event if log else partial(terminal.note, stderr)
+    with shown as report, ahead.compiling(jobs or usable_cores(), None if when == "never" else tell):
+        yield report
 
 
-def _tell(
-    made: Result | None,
-    out: str,
-    started: float,
-    consoles: tuple[Console, Console],
-    *,
-    as_json: bool,
-    quiet: bool,
-    verbose: bool,
-) -> None:
-    """Say what was found, or that nothing had to be done."""
-    from dedup import summaries, terminal
-    from dedup.run import open_run
+def _tell(result: Result, out: str, log: Lines | None, stderr: Console, *, skipped: bool, verbose: bool) -> None:
+    """Say on stderr what was read and done, or that nothing had to be."""
+    from dedup import terminal
 
-    stdout, stderr = consoles
-    if made is None and not quiet:
-        terminal.note(stderr, f"{out}: was made from the same inputs with the same settings; nothing to do")
-    if made is not None and not quiet:
-        terminal.columns_read(stderr, made)
-    if made is not None and verbose:
-        terminal.stages(stderr, made)
-    if as_json:
-        _print_json({**summaries.summary(made or open_run(out), out), "skipped": made is None})
-    elif made is not None and not quiet:
-        terminal.summary(stdout, made, out, time.perf_counter() - started)
+    message = "made before from the same inputs with the same settings; nothing to do"
+    if log:
+        found = {"out": out, "counts": result.manifest["counts"], "seconds": result.manifest["seconds"]}
+        log.event(message if skipped else "run written", **found)
+    elif skipped:
+        terminal.note(stderr, f"{out}: {message}")
+    else:
+        terminal.columns_read(stderr, result.manifest["inputs"])
+        if verbose:
+            terminal.stages(stderr, result)
 
 
 @app.command()
@@ -323,12 +309,5 @@ def _spare_pandas() -> None:
         sys.meta_path.pop(0)
 
 
-def _consoles(no_color: bool) -> tuple[Console, Console]:
-    from dedup.terminal import console
-
-    plain = no_color or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
-    return console(sys.stdout, plain), console(sys.stderr, plain)
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False))
+app.command("inspect")(options.with_settings_of(cluster)(previews.inspect))
+app.command("config")(options.with_settings_of(cluster)(previews.config))

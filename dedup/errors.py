@@ -14,6 +14,8 @@ The number is the exit code of the command (one per branch). A message says plac
 
 from __future__ import annotations
 
+import errno
+
 
 class DedupError(Exception):
     """Base of all errors that dedup raises on purpose."""
@@ -61,3 +63,14 @@ class DamagedRunError(DedupError):
     """A finished run misses files, or holds other bytes than its manifest says."""
 
     exit_code = 8
+
+
+def exit_code(error: BaseException) -> int:
+    """Return the exit code of the command that ends with an error, whether dedup raised it or not."""
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else 1
+    if isinstance(error, KeyboardInterrupt):
+        return 130
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)):
+        return 7
+    return int(getattr(error, "exit_code", 1))  # of DedupError, and of the command line's own errors

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import errno
+import itertools
+import json
 import logging
 import os
 import sys
 import traceback
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import typer
 import typer.core
 
-from dedup.errors import DedupError
+from dedup.errors import DedupError, exit_code
 
 LOG = logging.getLogger("dedup")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -25,32 +28,69 @@ class Commands(typer.core.TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command; on an error, say what is wrong and leave with its exit code."""
+        self._words = [*getattr(ctx, "_protected_args", ()), *ctx.args]
         try:
             done = super().invoke(ctx)
             if sys.stdout is not None:
                 sys.stdout.flush()  # what it says of a full disk or a closed pipe must not come after this
             return done
         except DedupError as error:
-            _fail(error.exit_code, f"error: {error}")
+            self._fail(error.exit_code, f"error: {error}")
         except MemoryError as error:
-            _fail(7, f"error: memory is used up ({error}); close other programs, or take fewer records with --limit")
+            self._fail(
+                7, f"error: memory is used up ({error}); close other programs, or take fewer records with --limit"
+            )
         except OSError as error:
             if error.errno == errno.EPIPE:
                 _nobody_reads()
                 raise typer.Exit from None
             if error.errno in _FULL:
-                _fail(7, f"error: the disk is full ({error}); free some space")
+                self._fail(7, f"error: the disk is full ({error}); free some space")
             if error.errno in _FAILING:
-                _fail(7, f"error: the system refused ({error}); see that disk and memory are sound, and try again")
-            _fail(1, *_bug(error))
+                self._fail(7, f"error: the system refused ({error}); see that disk and memory are sound, and try again")
+            self._fail(1, *_bug(error))
         except KeyboardInterrupt:
-            _fail(130, "interrupted")
+            self._fail(130, "interrupted")
         except (typer.Exit, typer.Abort):
+            raise
+        except SystemExit as error:  # of a signal, which has said so
+            self._tell_scheduler(exit_code(error), "terminated" if exit_code(error) == 143 else "stopped")
             raise
         except Exception as error:
             if _is_usage_error(error):
+                self._usage(error)
                 raise
-            _fail(1, *_bug(error))
+            self._fail(1, *_bug(error))
+
+    def _fail(self, code: int, *lines: str) -> NoReturn:
+        from dedup.terminal import clean  # noqa: PLC0415 - rich is loaded where there is something to say
+
+        told = [clean(line).strip().removeprefix("error: ") for line in lines]
+        if _asked(self._words, "--log-format", "json"):
+            from dedup.logs import line as log_line  # noqa: PLC0415 - not for --help
+
+            print(log_line("error", "; ".join(told), exit_code=code), file=sys.stderr)
+        else:
+            for line in lines:
+                print(clean(line), file=sys.stderr)
+        self._tell_scheduler(code, "; ".join(told))
+        raise typer.Exit(code)
+
+    def _usage(self, error: Any) -> None:
+        if _asked(self._words, "--log-format", "json"):
+            self._fail(error.exit_code, f"error: {error.format_message()}")
+        self._tell_scheduler(error.exit_code, error.format_message())
+
+    def _tell_scheduler(self, code: int, error: str) -> None:
+        """Print the last line of stdout that --json promises, for a failure too."""
+        if "--json" in self._words:
+            with suppress(OSError):  # whoever listens may be gone; the exit code stays
+                print(json.dumps({"status": "failed", "exit_code": code, "error": error}), flush=True)
+
+
+def _asked(words: list[str], flag: str, value: str) -> bool:
+    """Tell whether a command was given a flag with a value: also where its words could not be parsed."""
+    return f"{flag}={value}" in words or (flag, value) in itertools.pairwise(words)
 
 
 def _is_usage_error(error: Exception) -> bool:
@@ -73,11 +113,3 @@ def _nobody_reads() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.close(nowhere)
-
-
-def _fail(code: int, *lines: str) -> NoReturn:
-    from dedup.terminal import clean  # noqa: PLC0415 - rich is loaded where there is something to say
-
-    for line in lines:
-        print(clean(line), file=sys.stderr)
-    raise typer.Exit(code)

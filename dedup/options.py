@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+import json
 import logging
+import os
 import sys
+from collections.abc import Callable
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dedup.params import DEFAULT_POLICY, DuplicateParams, ReadingParams, StoryParams
+from dedup.params import DEFAULT_POLICY, SETTINGS, DuplicateParams, ReadingParams, StoryParams
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from dedup.settings import Setting
 
 LOG = logging.getLogger("dedup")
 _SAME, _STORY = DuplicateParams(), StoryParams()
@@ -53,6 +63,13 @@ class Show(StrEnum):
     never = "never"
 
 
+class LogFormat(StrEnum):
+    """How lines on stderr are written."""
+
+    text = "text"
+    json = "json"
+
+
 def log(verbose: bool) -> bool:
     """Say more on stderr, where wanted."""
     if verbose:
@@ -61,9 +78,59 @@ def log(verbose: bool) -> bool:
     return verbose
 
 
+def in_force(ctx: typer.Context, config: str | None) -> dict[str, Setting]:
+    """Return the settings of a command: its flags over `DEDUP_*`, over `dedup.toml` or the file `config`."""
+    from dedup import settings  # noqa: PLC0415 - tomllib is not for --help
+
+    flags = {name: ctx.params.get(name, ctx.params.get(f"{name}_col")) for name in SETTINGS}
+    for name, value in flags.items():
+        if isinstance(value, list | tuple):  # none where a repeatable flag was not given
+            flags[name] = list(value) or None
+        elif isinstance(value, StrEnum):
+            flags[name] = value.value
+    if flags["keep_cols"]:
+        flags["keep_cols"] = [name for names in flags["keep_cols"] for name in names.split(",") if name]
+    return settings.layered(flags, config)
+
+
+def with_settings_of(other: Callable[..., None]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator that gives a command those options of another that are settings, after its own."""
+
+    def decorated(command: Callable[..., None]) -> Callable[..., None]:
+        own = inspect.signature(command, eval_str=True)
+        theirs = inspect.signature(other, eval_str=True).parameters.values()
+        more = [one for one in theirs if one.name in SETTINGS or one.name.removesuffix("_col") in SETTINGS]
+
+        @functools.wraps(command)
+        def called(**given: Any) -> None:
+            command(**{name: given[name] for name in own.parameters})
+
+        parameters = [*own.parameters.values(), *more]
+        called.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+        called.__annotations__ = {one.name: one.annotation for one in parameters}
+        return called
+
+    return decorated
+
+
+def consoles(no_color: bool) -> tuple[Console, Console]:
+    """Return the consoles on stdout and stderr."""
+    from dedup.terminal import console  # noqa: PLC0415 - rich is not for --help
+
+    plain = no_color or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+    return console(sys.stdout, plain), console(sys.stderr, plain)
+
+
+def print_json(value: Any) -> None:
+    """Print what --json asks for."""
+    typer.echo(json.dumps(value, ensure_ascii=False))
+
+
 def _option(text: str, metavar: str, *names: str) -> Any:
     return typer.Option(*names, help=text, metavar=metavar, show_default=False)
 
+
+Context = typer.Context
 
 # Of several commands
 Run = Annotated[str, typer.Argument(metavar="RUN", help="The folder that `dedup cluster -o` made.", show_default=False)]
@@ -79,7 +146,9 @@ Inputs = Annotated[
     list[str], typer.Argument(metavar="INPUT", help="Files, or folders with files in them.", show_default=False)
 ]
 Out = Annotated[str, _option("Folder to make, with the results in it.", "OUT", "--out", "-o")]
-WithText = Annotated[bool, typer.Option("--with-text", help="Write the texts too.")]
+WithText = Annotated[
+    bool | None, typer.Option("--with-text/--without-text", help="Write the texts too.", show_default=False)
+]
 KeepCols = Annotated[list[str] | None, _option("Input columns to keep; commas, or repeat it.", "COL,COL")]
 TextCol = Annotated[str | None, _option("Column of the text.", "COL")]
 TitleCol = Annotated[str | None, _option("Column of the title.", "COL")]
@@ -91,7 +160,10 @@ LangCol = Annotated[str | None, _option("Column of the language.", "COL")]
 Include = Annotated[list[str] | None, _option("Read only files like this in folders; repeatable.", "GLOB")]
 Exclude = Annotated[list[str] | None, _option("Pass by files like this; repeatable.", "GLOB")]
 Limit = Annotated[int | None, _option("Read the first N records only.", "N")]
-HowFar = Annotated[Level, typer.Option(help="How far to go: exact copies, all duplicates, or stories.")]
+HowFar = Annotated[
+    Level | None,
+    typer.Option(help="How far to go: exact copies, all duplicates, or stories (story).", show_default=False),
+]
 DuplicateThreshold = Annotated[
     float | None, _option(f"Share of the wording that copies have in common ({_SAME.jaccard}).", "SHARE")
 ]
@@ -133,3 +205,12 @@ KeptOf = Annotated[KeptLevel, typer.Option(help="Keep one article of each.")]
 Dropped = Annotated[str | None, _option("File for the other records.", "FILE")]
 Gold = Annotated[str, _option("Labels: id with story or duplicate, or id_a, id_b, label.", "FILE")]
 Sweep = Annotated[bool, typer.Option("--sweep", help="Score other thresholds: cluster the input again.")]
+
+# Of jobs
+Config = Annotated[str | None, _option("Settings in TOML, in place of dedup.toml in the working folder.", "FILE")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show what would be read, as `dedup inspect` does; write nothing.")
+]
+LogsAs = Annotated[LogFormat, typer.Option("--log-format", help="Lines on stderr for people, or one JSON object each.")]
+MetricsFile = Annotated[str | None, _option("File of figures for Prometheus, written however the job ends.", "FILE")]
+Toml = Annotated[bool, typer.Option("--toml", help="Print the settings as a dedup.toml.")]

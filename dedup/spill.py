@@ -50,9 +50,23 @@ class Spill:
     """
 
     def __init__(self, folder: str | None = None, memory: int | None = None) -> None:
-        self.folder = folder or tempfile.gettempdir()
+        self._folder = folder
         self.memory = memory or min(DEFAULT_MOST, usable_memory() // 2)
         self.on_disk = False
+
+    @property
+    def folder(self) -> str:
+        """The folder of the files.
+
+        Raises
+        ------
+        ResourceError
+            None was given, and the system has none that can be written to.
+        """
+        try:
+            return self._folder or tempfile.gettempdir()
+        except FileNotFoundError as error:
+            raise ResourceError(f"no folder for temporary files ({error.strerror}); name one with --tmp-dir") from None
 
     def array(self, shape: int | tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         """Make an array, in a file where it is larger than a 32nd of the memory; what it holds at first is not said.

@@ -105,10 +105,10 @@ def note(to: Console, text: str) -> None:
     _line(to, text)
 
 
-def columns_read(to: Console, result: Result) -> None:
-    """Say for each format which input columns were used."""
+def columns_read(to: Console, inputs: list[dict[str, Any]]) -> None:
+    """Say for each format which input columns are used; inputs are those of a manifest."""
     found: dict[tuple[str, str], int] = {}
-    for file in result.manifest["inputs"]:
+    for file in inputs:
         roles = "  ".join(f"{role}={column}" for role, column in file["columns"].items())
         key = (file["format"] or "unknown format", roles or "none")
         found[key] = found.get(key, 0) + 1
@@ -144,7 +144,7 @@ def summary(to: Console, result: Result, out: str, seconds: float) -> None:
     _line(to, f"  dedup filter {shlex.quote(out)} -o kept.jsonl")
 
 
-_NUMBERS = {"size", "texts", "outlets"}
+_NUMBERS = {"size", "texts", "outlets", "records", "chars"}
 
 
 def largest(to: Console, result: Result, top: int, ids: bool = True) -> None:
@@ -166,19 +166,19 @@ def largest(to: Console, result: Result, top: int, ids: bool = True) -> None:
         "dates": [_span(row["first_published_at"], row["last_published_at"]) for row in rows],
         "title": [row["title"] or excerpt or "(no title)" for row, excerpt in zip(rows, excerpts, strict=True)],
     }
-    _table(to, {name: cells for name, cells in columns.items() if cells})
+    table(to, {name: cells for name, cells in columns.items() if cells})
 
 
-def _table(to: Console, columns: dict[str, list[str]]) -> None:
+def table(to: Console, columns: dict[str, list[str]], head_style: str = "dim") -> None:
     """Print columns under their names, numbers to the right; the last one is cut where the line ends."""
     *names, last = columns
-    widths = {name: max(map(cell_len, [name, *columns[name]])) for name in names}
+    widths = {name: max(map(cell_len, [name, *map(clean, columns[name])])) for name in names}
     head = {name: [name] for name in columns}
-    for table, style in ((head, "dim"), (columns, "")):
-        for place, title in enumerate(table[last]):
+    for rows, style in ((head, head_style), (columns, "")):
+        for place, title in enumerate(rows[last]):
             line = Text(style=style)
             for name in names:
-                cell = Text(table[name][place])
+                cell = Text(clean(rows[name][place]))
                 cell.align("right" if name in _NUMBERS else "left", widths[name])
                 line.append_text(cell).append("  ")
             line.append(clean(title))

@@ -3,19 +3,20 @@
 import numpy as np
 import pytest
 
-from benchmarks import memory_model, staged
+from benchmarks import staged
+from dedup import memory
 
 
 @pytest.mark.parametrize(
     ("articles", "wanted"), [(10_000, 1.1), (100_000, 1.50), (300_000, 1.56), (1_000_000, 1.77), (5_000_000, 4.9)]
 )
 def test_the_foretold_memory_is_that_of_the_documentation(articles, wanted):
-    found = memory_model.foretold(articles, articles * 2300, "duplicate", 2, memory=4 << 30)
+    found = memory.foretold(articles, articles * 2300, "duplicate", 2, memory=4 << 30)
     assert found / 1000 == pytest.approx(wanted, abs=0.01)
 
 
 def test_memory_of_little_text_needs_no_whole_batches():
-    foretold = [memory_model.foretold(100, 230_000, "story", threads) for threads in (1, 8)]
+    foretold = [memory.foretold(100, 230_000, "story", threads) for threads in (1, 8)]
     assert foretold[0] == foretold[1] < 420
 
 

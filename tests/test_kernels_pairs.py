@@ -12,6 +12,7 @@ from dedup import candidates as finding
 from dedup import duplicates
 from dedup.kernels import jaccard, lsh, minhash, prefix
 from dedup.params import DuplicateParams
+from dedup.recall import band_shape
 
 quick = settings(max_examples=120, deadline=None)
 hashes = st.integers(0, 9) | st.integers(0, 2**64 - 1)
@@ -86,7 +87,7 @@ def test_band_keys(rows, bands, width):
     [(0.5, 23, 3, 60, 40), (0.6, 22, 4, 60, 45), (0.7, 17, 5, 68, 56), (0.8, 13, 7, 63, 56)],
 )
 def test_bands_find_95_percent_at_the_threshold(threshold, bands, rows, size, shared):
-    assert finding.band_shape(128, threshold, 0.95) == (bands, rows)
+    assert band_shape(128, threshold, 0.95) == (bands, rows)
     assert shared / (2 * size - shared) == threshold
     trials = 20_000
     pool = np.random.default_rng(20).integers(0, 2**64, (trials, 2 * size - shared), np.uint64)

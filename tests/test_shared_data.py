@@ -1,6 +1,6 @@
 """Real articles, where they are at hand: the two of one story inside any crowd, and the labelled sets on whole files.
 
-The data is not part of the project: it lies in `../shared`, or where $DEDUP_DATA says (the folder with `bulk` and
+The data is not part of the project: it lies in `../shared`, or where $SHARED_DATA says (the folder with `bulk` and
 `open`). Scores are printed; `pytest -s` shows them.
 """
 
@@ -23,12 +23,12 @@ from dedup.params import ReadingParams
 from dedup.reading import open_frame
 
 SHARED = Path(__file__).parents[2] / "shared"
-DATA = Path(os.environ.get("DEDUP_DATA", SHARED / "data"))
+DATA = Path(os.environ.get("SHARED_DATA", SHARED / "data"))
 TWO = SHARED / "seeds"
 
 needs_two = pytest.mark.skipif(not TWO.is_dir(), reason=f"no articles in {TWO}")
-needs_bulk = pytest.mark.skipif(not (DATA / "bulk").is_dir(), reason=f"no folder {DATA / 'bulk'}; set $DEDUP_DATA")
-needs_open = pytest.mark.skipif(not (DATA / "open").is_dir(), reason=f"no folder {DATA / 'open'}; set $DEDUP_DATA")
+needs_bulk = pytest.mark.skipif(not (DATA / "bulk").is_dir(), reason=f"no folder {DATA / 'bulk'}; set $SHARED_DATA")
+needs_open = pytest.mark.skipif(not (DATA / "open").is_dir(), reason=f"no folder {DATA / 'open'}; set $SHARED_DATA")
 
 STORY_SETS = (
     "fnc1_train",

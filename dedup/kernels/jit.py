@@ -157,7 +157,14 @@ def store() -> Store:
     folders = [*chosen, Path(__file__).parent / "__pycache__", of_user]
     who = os.getuid() if hasattr(os, "getuid") else "user"
     # Without a home the user's cache is "~/.cache", which is a folder here.
-    return Store([f for f in folders if f.is_absolute()], Path(tempfile.gettempdir()) / f"dedup-kernels-{who}")
+    return Store([f for f in folders if f.is_absolute()], _temporary() / f"dedup-kernels-{who}")
+
+
+def _temporary() -> Path:
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError:  # none can be written to: nothing is kept below a file
+        return Path(os.devnull)
 
 
 @cache

@@ -24,7 +24,7 @@ def foretold(articles: int, text_bytes: int, level: str, threads: int, memory: i
     Parameters
     ----------
     articles, text_bytes : size of the corpus
-    level : "duplicate" or "story"; what pass 2 takes is not above the rest up to 300,000 articles, and has no term
+    level : of `cluster`; what pass 2 takes is not above the rest up to 300,000 articles, and has no term
     threads : of the job
     memory : that of `--memory`, in bytes; None: its default
 
@@ -33,8 +33,8 @@ def foretold(articles: int, text_bytes: int, level: str, threads: int, memory: i
     ValueError
         The level has no formula.
     """
-    if level not in ("duplicate", "story"):
-        raise ValueError(f"memory: got level {level!r}, wanted 'duplicate' or 'story'")
+    if level not in ("exact", "duplicate", "story"):
+        raise ValueError(f"memory: got level {level!r}, wanted 'exact', 'duplicate' or 'story'")
     most = memory or Spill().memory
     n = text_bytes / ARTICLE  # articles of the size that the numbers are for
     batches = BATCH * min(threads, text_bytes / BATCH_TEXT)
