@@ -212,13 +212,14 @@ def filter_command(
     """Write the articles to keep, with all their input columns."""
     from dedup.filtering import filter_run
     from dedup.run import open_run
+    from dedup.terminal import clean
 
     counts = filter_run(open_run(run), out, level.value, dropped, if_exists.value)
     if as_json:
         _print_json({"out": out, "dropped_out": dropped, "level": level.value, **counts})
         return
-    typer.echo(f"kept     {counts['kept']:>9,}  {out}")
-    typer.echo(f"dropped  {counts['dropped']:>9,}  {dropped or '(not written; --dropped FILE writes them)'}")
+    typer.echo(f"kept     {counts['kept']:>9,}  {clean(out)}")
+    typer.echo(f"dropped  {counts['dropped']:>9,}  {clean(dropped or '(not written; --dropped FILE writes them)')}")
 
 
 @app.command()
@@ -279,4 +280,6 @@ def _consoles(no_color: bool) -> tuple[Console, Console]:
 
 
 def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False))
+    from dedup.terminal import clean_json
+
+    typer.echo(clean_json(json.dumps(value, ensure_ascii=False)))

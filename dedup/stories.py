@@ -6,6 +6,7 @@ stream of items and yields the results in order.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -37,6 +38,7 @@ def similar_pairs(
     params: StoryParams,
     each: Each,
     spill: Spill = IN_MEMORY,
+    skipped: Counter[str] | None = None,
 ) -> pa.Table:
     """Find the pairs of documents that resemble each other more than their neighbourhoods explain.
 
@@ -48,6 +50,7 @@ def similar_pairs(
     ----------
     days : float64[n], NaN where unknown
     refused : left, right, int64[q]; pairs that pass 1 refused for what differs are no evidence here either.
+    skipped : takes how much was left out: terms (`postings`) that were too common, and `story_pairs`
 
     Returns
     -------
@@ -56,7 +59,8 @@ def similar_pairs(
     n = len(rows.indptr) - 1
     terms = np.diff(rows.indptr)
     shares = params.crowding * terms / (terms + params.crowd_length)
-    sifted = _crowded_pairs(rows, days, refused, params.sifting * shares, params, each, spill)
+    counted: Counter[str] = Counter() if skipped is None else skipped
+    sifted = _crowded_pairs(rows, days, refused, params.sifting * shares, params, each, spill, counted)
     left, right, plain, neighbours, weights = sifted
     weights *= params.feedback
     norms = feedback.feedback_norms(rows.indptr, rows.indices, rows.data, len(rows.terms), neighbours, weights)
@@ -156,7 +160,8 @@ def _crowded_pairs(
     shares: _Float,
     params: StoryParams,
     each: Each,
-    spill: Spill = IN_MEMORY,
+    spill: Spill,
+    skipped: Counter[str],
 ) -> tuple[_Int, _Int, _Float, _Int, _Float]:
     """Return the pairs whose plain cosine outweighs the crowd around both, and each row's nearest neighbours.
 
@@ -166,7 +171,7 @@ def _crowded_pairs(
     place = np.argsort(order)
     partners = _by_row(len(order), place[refused[0]], place[refused[1]])
     later, earlier, plain, neighbours, weights = _sifted_in_order(
-        rows, order, days[order], partners, shares[order], params, each, spill
+        rows, order, days[order], partners, shares[order], params, each, spill, skipped
     )
     left, right = np.maximum(order[later], order[earlier]), np.minimum(order[later], order[earlier])
     by = np.argsort(left * len(order) + right, kind="stable")  # undated alone are sorted, which costs little
@@ -176,7 +181,7 @@ def _crowded_pairs(
 
 def _sifted_in_order(
     rows: Vectors, order: _Int, days: _Float, refused: tuple[_Int, _Int], shares: _Float,
-    params: StoryParams, each: Each, spill: Spill,
+    params: StoryParams, each: Each, spill: Spill, skipped: Counter[str],
 ) -> tuple[_Int, _Int, _Float, _Int, _Float]:  # fmt: skip
     """Do so by place: all but `rows` is in the given order of the rows."""
     n = len(order)
@@ -184,6 +189,7 @@ def _sifted_in_order(
     met = np.where(np.arange(n) < undated, n, undated + high - low)
     frequencies = np.bincount(rows.indices, minlength=len(rows.terms))
     begin = postings.within_budget(rows.indptr, rows.indices, order, frequencies, met, params.postings)
+    skipped["postings"] += int((begin - rows.indptr[order]).sum())
     shared = int((frequencies > 1).sum())  # the other columns are the last ones, and pair nobody
     size = _block_size(n)
     index = _index(rows, order, shared, size, spill)
@@ -203,10 +209,11 @@ def _sifted_in_order(
             state = days, shares, best, neighbours, weights, least, halves
             last = min(first + _CHUNK, end)
             found: Any = cosine.similar_pairs
-            return found(first, last, order, *arrays, *state, params.pair_floor, *fading)
+            return found(first, last, order, *arrays, *state, params.pair_floor, *fading, params.pair_budget)
 
-        parts = list(each(chunk, range(wave, end, _CHUNK)))
-        left, right, plain = (np.concatenate(column) for column in zip(*parts, strict=True))
+        *parts, left_out = zip(*each(chunk, range(wave, end, _CHUNK)), strict=True)
+        skipped["story_pairs"] += sum(left_out)
+        left, right, plain = map(np.concatenate, parts)
         nearest.settle(wave, end, left, right, plain, days, shares, best, neighbours, weights, least, halves, *fading)
         outweighs = plain >= halves[left] + halves[right]
         found.append((left[outweighs], right[outweighs], plain[outweighs]))

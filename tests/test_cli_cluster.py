@@ -58,7 +58,7 @@ class TestCluster:
         assert before == []
         assert found["out"] == str(tmp_path / "OUT") and found["version"] == __version__
         assert found["counts"]["documents"] == 65 and len(found["largest_stories"]) <= 10
-        assert set(found) == {"out", "run_id", "version", "counts", "seconds", "largest_stories"}
+        assert set(found) == {"out", "run_id", "version", "counts", "skipped", "seconds", "largest_stories"}
 
     def test_quiet(self, tmp_path):
         said = command("cluster", ARTICLES, "-o", tmp_path / "OUT", "-q")

@@ -203,7 +203,7 @@ def test_helpers_know_all_kernels_of_a_run():
 seen = []
 load = jit._Cache.load_overload
 def noted(self, signature, target):
-    seen.append(self._name + " " + " ".join(map(jit._text, signature)))
+    seen.append(self._name + " " + " ".join(map(jit.text_of, signature)))
     return load(self, signature, target)
 jit._Cache.load_overload = noted
 from dedup import pipeline
