@@ -94,7 +94,7 @@ def similar_pairs(
     longest = widest(first, last, order, indptr)
     spans, factors = np.empty((2, longest + 1), np.uint32), np.empty(longest + 1, np.float64)
     at, left_out = 0, 0
-    room = budget * (last - first)
+    allowed = budget * (last - first)
     j: Any
     for b in range((last - 1) // size, -1, -1):
         base = b * size
@@ -139,7 +139,7 @@ def similar_pairs(
                     insert_neighbour(i, j, faded, neighbours, weights)
             _, own_half = thresholds(best, weights, shares, i)
             at = _keep(i, base, count, found, floor, least, halves, own_half, left, right, cosine, at)
-            if at > 4 * room:
+            if at > 4 * allowed:
                 kept = _strongest(left, right, cosine, at, first, last, budget)
                 left_out, at = left_out + at - kept, kept
             for j in range(size):
@@ -147,7 +147,7 @@ def similar_pairs(
             for column in range(checkpoints[c]):
                 common[column] = 0.0
     at = _keep_final(left, right, cosine, at, least, halves, best, weights, shares)
-    if at > room:
+    if at > allowed:
         kept = _strongest(left, right, cosine, at, first, last, budget)
         left_out, at = left_out + at - kept, kept
     return left[:at].copy(), right[:at].copy(), cosine[:at].copy(), left_out
