@@ -1,1 +1,1 @@
-"""Long runs: `python -m tests.soak AREA --count N [--seed S]`."""
+"""Long tests of what a run promises, one module an area: `python -m tests.soak AREA --count N [--seed S]`."""
