@@ -90,7 +90,7 @@ def text_of(kind: Any) -> str:
         return f"({' '.join(map(text_of, kind))})"
     if isinstance(kind, numba.types.Array) and kind.layout == "C" and kind.aligned:
         return f"{kind.dtype}[{kind.ndim}]{'' if kind.mutable else '!'}"
-    if isinstance(kind, numba.types.Number | numba.types.Boolean):
+    if isinstance(kind, numba.types.Number | numba.types.Boolean) and not isinstance(kind, numba.types.Literal):
         return str(kind)
     raise CannotPackError(str(kind))
 
