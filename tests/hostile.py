@@ -252,14 +252,23 @@ def marks_on_letters(random: Random, count: int) -> Iterator[Row]:
 
 
 @kind
-def disguised(random: Random, count: int) -> Iterator[Row]:
-    """One text behind invisible characters and letters of other scripts that look the same."""
+def invisible(random: Random, count: int) -> Iterator[Row]:
+    """One text with characters in it that nobody sees, at other places each time."""
+    unseen = np.array(list("\u200b\u200c\u200d\u2060\ufeff\u00ad\u200e\u202e"))
+    letters = np.array(list(sentence(random, WORDS)))
+    for _ in range(count):
+        marks = np.where(random.random(len(letters)) < 0.2, unseen[random.integers(len(unseen), size=len(letters))], "")
+        yield {"text": "".join(np.char.add(letters, marks).tolist()), "title": "Harbour closed"}
+
+
+@kind
+def look_alikes(random: Random, count: int) -> Iterator[Row]:
+    """One text in which letters of other scripts, which look the same, stand in ever other words."""
     alike = str.maketrans("aceopxyi", "асеорхуі")
     tokens = words(random, WORDS)
+    swapped = [word.translate(alike) for word in tokens]
     for _ in range(count):
-        marked = random.random(len(tokens)) < 0.3
-        joined = ["\u200b".join(word) if number % 2 else word.translate(alike) for number, word in enumerate(tokens)]
-        yield {"text": " ".join(np.where(marked, joined, tokens).tolist())}
+        yield {"text": " ".join(np.where(random.random(len(tokens)) < 0.3, swapped, tokens).tolist())}
 
 
 @kind
