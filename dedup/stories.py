@@ -28,6 +28,7 @@ _FEEDBACK_CALLS = 64
 _WAVES = 512, 8192  # fewest and most rows after which earlier ones hear of them, which raises what a pair must reach
 _BLOCKS = 1024, 8192  # fewest and most places of a block: see `_block_size`
 
+_AT_WORK = 20  # times the budget that a chunk may hold before what outweighs the crowd is known
 _LEFT_TO_BOUND = 0.7  # length of a row's common terms, relative to the usual toll: longer ones leave more to finish
 
 
@@ -200,6 +201,7 @@ def _sifted_in_order(
     least, halves = np.zeros(n, np.float32), np.zeros(n, np.float32)
     fading = params.decay_floor, params.time_scale
     found: list[tuple[_Int, _Int, _Float]] = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]
+    total = 0
     for wave, end in _waves(n):
         usual = 2 * float(halves[:wave].mean()) if wave else 0.0
         most = _LEFT_TO_BOUND * max(usual, params.pair_floor)
@@ -209,18 +211,34 @@ def _sifted_in_order(
             state = days, shares, best, neighbours, weights, least, halves
             last = min(first + _CHUNK, end)
             found: Any = cosine.similar_pairs
-            return found(first, last, order, *arrays, *state, params.pair_floor, *fading, params.pair_budget)
+            return found(first, last, order, *arrays, *state, params.pair_floor, *fading, _AT_WORK * params.pair_budget)
 
         *parts, left_out = zip(*each(chunk, range(wave, end, _CHUNK)), strict=True)
         skipped["story_pairs"] += sum(left_out)
         left, right, plain = map(np.concatenate, parts)
         nearest.settle(wave, end, left, right, plain, days, shares, best, neighbours, weights, least, halves, *fading)
         outweighs = plain >= halves[left] + halves[right]
-        found.append((left[outweighs], right[outweighs], plain[outweighs]))
+        kept = left[outweighs], right[outweighs], plain[outweighs]
+        total += len(kept[0])
+        if total > params.pair_budget * max(end, _WAVES[1]):
+            strong = _strongest(kept[0], kept[2], params.pair_budget)
+            skipped["story_pairs"] += len(strong) - int(strong.sum())
+            total -= len(strong) - int(strong.sum())
+            kept = kept[0][strong], kept[1][strong], kept[2][strong]
+        found.append(kept)
     left, right, plain = (np.concatenate(column) for column in zip(*found, strict=True))
     tolls = shares * best.sum(axis=1) / params.crowd_neighbours
     outweighs = 2 * plain >= tolls[left] + tolls[right]
     return left[outweighs], right[outweighs], plain[outweighs], neighbours, weights
+
+
+def _strongest(row: _Int, cosine: _Float, most: int) -> npt.NDArray[np.bool_]:
+    """Tell which pairs are among the `most` of their row with the highest cosines; of equal ones the first."""
+    order = np.lexsort((-cosine, row))
+    ranked = row[order]
+    strong = np.empty(len(row), np.bool_)
+    strong[order] = np.arange(len(row)) - np.searchsorted(ranked, ranked) < most
+    return strong
 
 
 def _index(rows: Vectors, order: _Int, columns: int, size: int, spill: Spill) -> tuple[npt.NDArray[Any], ...]:
