@@ -5,6 +5,7 @@ Positions are those of the sketches; of documents that no rule tells apart (`dup
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,6 +24,7 @@ _Int = npt.NDArray[np.int64]
 _Bool = npt.NDArray[np.bool_]
 _Pairs = npt.NDArray[np.uint64]  # smaller position << 32 | larger
 
+_COMPARED = 1 << 14  # pairs of signatures compared at a time: 16 MB
 _AT_ONCE = 1 << 16  # documents that one thread joins: few enough to keep all busy, many enough to pay for its table
 
 
@@ -32,6 +34,7 @@ def candidates(
     unit: _Int | None = None,
     spill: Spill = IN_MEMORY,
     each: Each = map,
+    skipped: Counter[str] | None = None,
 ) -> tuple[_Int, _Int]:
     """Find pairs worth verifying: MinHash bands for Jaccard, and a prefix join that completes both thresholds.
 
@@ -39,11 +42,13 @@ def candidates(
     ----------
     unit : int64[n] of `units`; only the first of each unit is paired. None: all.
     each : `map` over parts of the work, or that of an engine
+    skipped : takes how much was left out: `hot_keys` that pair neighbours only, and candidate `duplicate_pairs`
 
     Returns
     -------
-    left, right : int64[p], left < right, sorted and distinct.
+    left, right : int64[p], left < right, sorted and distinct; at most `pair_budget` a document on average.
     """
+    skipped = Counter() if skipped is None else skipped
     shingles, offsets = schema.ragged(sketches["shingles"])
     alive = _first_of_its_unit(len(sketches), unit)
     filled = np.flatnonzero((np.diff(offsets) > 0) & alive)
@@ -53,9 +58,10 @@ def candidates(
         own = filled[slice(*np.searchsorted(filled, (start, stop)))]
         smallest[own] = shingles[offsets[own]]
     by_smallest = filled[np.argsort(smallest[filled], kind="stable")]
-    bands = distinct(_band_pairs(schema.matrix(sketches["signature"]), by_smallest, params, spill, each))
-    joined = distinct(_prefix_pairs(sketches["shingles"], alive, by_smallest, params, spill, each))
-    return _unpacked(distinct([bands, joined]))
+    signatures = schema.matrix(sketches["signature"])
+    bands = distinct(_band_pairs(signatures, by_smallest, params, spill, each, skipped))
+    joined = distinct(_prefix_pairs(sketches["shingles"], alive, by_smallest, params, spill, each, skipped))
+    return _within_budget(*_unpacked(distinct([bands, joined])), signatures, len(filled), params, spill, skipped)
 
 
 def equal_pairs(
@@ -74,12 +80,41 @@ def equal_pairs(
     return _unpacked(distinct([lsh.run_pairs(key[by_key], by_key, params.hot_key, params.predecessors)]))
 
 
+def _within_budget(
+    left: _Int,
+    right: _Int,
+    signatures: npt.NDArray[np.uint32],
+    units: int,
+    params: DuplicateParams,
+    spill: Spill,
+    skipped: Counter[str],
+) -> tuple[_Int, _Int]:
+    """Where there are more than the budget, keep for each left document the pairs whose signatures agree most."""
+    if len(left) <= params.pair_budget * units:
+        return left, right
+    agree = np.empty(len(left), np.int16)
+    for part in spill.picks(len(left)):
+        for start in range(part.start, part.stop, _COMPARED):
+            some = slice(start, min(start + _COMPARED, part.stop))
+            agree[some] = (signatures[left[some]] == signatures[right[some]]).sum(axis=1)
+    order = np.lexsort((right, -agree, left))
+    begin = np.searchsorted(left, left)  # sorted; so is left[order], which is the same
+    kept = np.sort(order[np.arange(len(left)) - begin < params.pair_budget])
+    skipped["duplicate_pairs"] += len(left) - len(kept)
+    return left[kept], right[kept]
+
+
 def _first_of_its_unit(n: int, unit: _Int | None) -> _Bool:
     return np.ones(n, np.bool_) if unit is None else unit == np.arange(n)
 
 
 def _band_pairs(
-    signatures: npt.NDArray[np.uint32], order: _Int, params: DuplicateParams, spill: Spill, each: Each
+    signatures: npt.NDArray[np.uint32],
+    order: _Int,
+    params: DuplicateParams,
+    spill: Spill,
+    each: Each,
+    skipped: Counter[str],
 ) -> Iterator[_Pairs]:
     """Pair the units that share a band, band by band."""
     bands, rows = band_shape(params.num_perm, params.jaccard, params.recall)
@@ -91,19 +126,28 @@ def _band_pairs(
     for _ in each(fill, spill.rows(len(signatures), 4 * params.num_perm)):
         pass
 
-    def pair(band: int) -> _Pairs:
+    def pair(band: int) -> tuple[_Pairs, int]:
         own = keys[band][order]
         by_key = np.argsort(own, kind="stable")
-        pairs: _Pairs = lsh.run_pairs(own[by_key], order[by_key], params.hot_key, params.predecessors)
-        return pairs
+        own = own[by_key]
+        pairs: _Pairs = lsh.run_pairs(own, order[by_key], params.hot_key, params.predecessors)
+        begin = np.flatnonzero(np.diff(own, prepend=~own[:1]))
+        return pairs, _hot(np.append(begin, len(own)), params)
 
-    for found in each(pair, range(bands)):
+    for found, hot in each(pair, range(bands)):
+        skipped["hot_keys"] += hot
         yield found
         spill.release()
 
 
 def _prefix_pairs(
-    shingles: pa.ChunkedArray, alive: _Bool, order: _Int, params: DuplicateParams, spill: Spill, each: Each
+    shingles: pa.ChunkedArray,
+    alive: _Bool,
+    order: _Int,
+    params: DuplicateParams,
+    spill: Spill,
+    each: Each,
+    skipped: Counter[str],
 ) -> Iterator[_Pairs]:
     """Pair the units of which the shorter may hold `prefix_containment` of its shingles in the longer."""
     rank = np.zeros(len(alive), np.uint32)
@@ -126,15 +170,24 @@ def _prefix_pairs(
     members = _joined(holders)
     places, runs, first = prefix.keys_of_members(bounds, members, _joined(own), len(sizes))
     sizes = sizes.astype(np.int32)
+    skipped["hot_keys"] += _hot(bounds, params)
 
-    def join(start: int) -> _Pairs:
+    def join(start: int) -> tuple[_Pairs, int]:
         stop = min(start + _AT_ONCE, len(sizes))
-        pairs: _Pairs = prefix.prefix_join(
-            bounds, members, places, runs, first, sizes, start, stop, params.hot_key, params.predecessors
+        limits = params.hot_key, params.predecessors, params.pair_budget
+        found: tuple[_Pairs, int] = prefix.prefix_join(
+            bounds, members, places, runs, first, sizes, start, stop, *limits
         )
-        return pairs
+        return found
 
-    yield from each(join, range(0, len(sizes), _AT_ONCE))
+    for pairs, left_out in each(join, range(0, len(sizes), _AT_ONCE)):
+        skipped["duplicate_pairs"] += left_out
+        yield pairs
+
+
+def _hot(bounds: _Int, params: DuplicateParams) -> int:
+    """Count the lists, by where each begins, that are too long to pair all their members."""
+    return int((np.diff(bounds) > params.hot_key).sum())
 
 
 def _postings(shingles: pa.ChunkedArray, alive: _Bool, params: DuplicateParams, spill: Spill, each: Each) -> Shuffle:

@@ -150,8 +150,8 @@ def cluster(  # the settings among these are read from the context, with the lay
         if not quiet:
             _tell(result, out, log, stderr, skipped=made is None, verbose=verbose)
     if as_json:
-        told = {"status": "done", "exit_code": 0, **summaries.summary(result, out), "skipped": made is None}
-        _print_json(told)
+        status = "skipped" if made is None else "done"
+        _print_json({"status": status, "exit_code": 0, **summaries.summary(result, out)})
     elif made is not None and not quiet:
         terminal.summary(stdout, made, out, time.perf_counter() - started)
 
@@ -229,13 +229,14 @@ def filter_command(
     """Write the articles to keep, with all their input columns."""
     from dedup.filtering import filter_run
     from dedup.run import open_run
+    from dedup.terminal import clean
 
     counts = filter_run(open_run(run), out, level.value, dropped, if_exists.value)
     if as_json:
         _print_json({"out": out, "dropped_out": dropped, "level": level.value, **counts})
         return
-    typer.echo(f"kept     {counts['kept']:>9,}  {out}")
-    typer.echo(f"dropped  {counts['dropped']:>9,}  {dropped or '(not written; --dropped FILE writes them)'}")
+    typer.echo(f"kept     {counts['kept']:>9,}  {clean(out)}")
+    typer.echo(f"dropped  {counts['dropped']:>9,}  {clean(dropped or '(not written; --dropped FILE writes them)')}")
 
 
 @app.command()

@@ -100,7 +100,10 @@ def _is_usage_error(error: Exception) -> bool:
 
 def _bug(error: Exception) -> tuple[str, str, str]:
     message = " ".join(str(error).split())
-    LOG.debug("traceback:\n%s", "".join(traceback.format_exception(error)).rstrip())
+    from dedup.terminal import clean  # noqa: PLC0415
+
+    told = "".join(traceback.format_exception(error)).rstrip().splitlines()
+    LOG.debug("traceback:\n%s", "\n".join(map(clean, told)))
     return (
         "error: this is a bug in dedup, not in your data or settings",
         f"  {type(error).__name__}: {message[:_MOST_SHOWN]}",

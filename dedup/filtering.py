@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,9 @@ _CSV_TYPES = (  # what the CSV writer takes; the rest becomes text
     pa.types.is_date,
     pa.types.is_timestamp,
 )
+# What spreadsheets take for the start of a formula (OWASP, "CSV Injection"), full-width ones too; a number is none.
+_FORMULA = "^[=+\\-@\\t\\r\\n\uff1d\uff0b\uff0d\uff20]"
+_NUMBER = "^[+-]?[0-9]+([.,][0-9]+)*([eE][+-]?[0-9]+)?$"
 _ROWS_AT_ONCE = 10_000  # records that are Python objects at the same time
 
 
@@ -179,6 +183,17 @@ def _as_text(table: pa.Table, names: set[str]) -> pa.Table:
     return table
 
 
+def _defused(table: pa.Table) -> pa.Table:
+    """Put an apostrophe before every text, names of columns too, that a spreadsheet would run as a formula."""
+    for position, field in enumerate(table.schema):
+        if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
+            column = table[field.name]
+            formula = pc.and_not(pc.match_substring_regex(column, _FORMULA), pc.match_substring_regex(column, _NUMBER))
+            quoted = pc.binary_join_element_wise(pa.scalar("'", field.type), column, pa.scalar("", field.type))
+            table = table.set_column(position, field, pc.if_else(formula, quoted, column))
+    return table.rename_columns([f"'{name}" if re.match(_FORMULA, name) else name for name in table.column_names])
+
+
 def _text(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return a column as strings; nested values as JSON."""
     try:
@@ -208,7 +223,7 @@ def _write(table: pa.Table, file: Path, ending: str) -> None:
         pq.write_table(table, file, compression="zstd")
     elif ending == ".csv":
         other = {field.name for field in table.schema if not any(is_type(field.type) for is_type in _CSV_TYPES)}
-        pyarrow.csv.write_csv(_as_text(table, other), file)
+        pyarrow.csv.write_csv(_defused(_as_text(table, other)), file)
     else:
         with file.open("wb") as stream:
             for batch in table.to_batches(_ROWS_AT_ONCE):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import dedup
 from dedup import duplicates, listing, reading, schema, tables, text, weighing
 from dedup.kernels.cosine import pair_cosines
 from dedup.params import Params
-from dedup.run import Result
+from dedup.run import SKIPPED, Result
 from dedup.spill import Spill
 from dedup.tables import Grouping
 
@@ -38,6 +39,7 @@ class Corpus:
     source: reading.Source
     spill: Spill
     boilerplate: dict[str, int] = field(default_factory=dict)  # how much was taken out
+    skipped: Counter[str] = field(default_factory=Counter)  # how much was left undone to stay within a budget
 
 
 @dataclass(frozen=True)
@@ -234,6 +236,7 @@ def manifest(corpus: Corpus, result: Result, params: Params, seconds: dict[str, 
             **corpus.source.counts,
             "records": corpus.source.n_records,
         },
+        "skipped": {name: corpus.skipped[name] for name in SKIPPED},
         "seconds": seconds,
     }
 

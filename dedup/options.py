@@ -123,7 +123,9 @@ def consoles(no_color: bool) -> tuple[Console, Console]:
 
 def print_json(value: Any) -> None:
     """Print what --json asks for."""
-    typer.echo(json.dumps(value, ensure_ascii=False))
+    from dedup.terminal import clean_json  # noqa: PLC0415 - rich is loaded where there is something to say
+
+    typer.echo(clean_json(json.dumps(value, ensure_ascii=False)))
 
 
 def _option(text: str, metavar: str, *names: str) -> Any:

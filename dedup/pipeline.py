@@ -181,7 +181,11 @@ def find_copies(corpus: Corpus, params: Params, policy: tuple[Rule, ...], clock:
     sketches, spill = corpus.sketches, corpus.spill
     with clock.stage("candidates"):
         unit = duplicates.units(sketches, params.duplicates)
-        find = candidates.equal_pairs if params.level == "exact" else partial(candidates.candidates, each=each)
+        find = (
+            candidates.equal_pairs
+            if params.level == "exact"
+            else partial(candidates.candidates, each=each, skipped=corpus.skipped)
+        )
         left, right = find(sketches, params.duplicates, unit, spill)
     with clock.stage("verify"):
         verified = duplicates.verify(sketches, left, right, params.duplicates, spill, each)
@@ -218,7 +222,9 @@ def find_stories(corpus: Corpus, copies: Copies, params: Params, engine: LocalEn
         with clock.stage("similar pairs"):
             days = timing.telling_days(corpus.sketches["hours"].to_numpy()[positions])
             refused = refused_pairs(copies, rank)
-            links = stories.similar_pairs(vectors, days, refused, params.stories, engine.map, corpus.spill)
+            links = stories.similar_pairs(
+                vectors, days, refused, params.stories, engine.map, corpus.spill, corpus.skipped
+            )
             links, unlike["other language"] = part_languages(links, corpus.terms["language"], positions)
             links, unlike["template"] = part_templates(links, corpus, copies, positions, params)
             evidence = pa.concat_tables([links, opposed_pairs(refused, unlike["template"], days, params)])

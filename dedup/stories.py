@@ -6,6 +6,7 @@ stream of items and yields the results in order.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,6 +28,7 @@ _FEEDBACK_CALLS = 64
 _WAVES = 512, 8192  # fewest and most rows after which earlier ones hear of them, which raises what a pair must reach
 _BLOCKS = 1024, 8192  # fewest and most places of a block: see `_block_size`
 
+_AT_WORK = 20  # times the budget that a chunk may hold before what outweighs the crowd is known
 _LEFT_TO_BOUND = 0.7  # length of a row's common terms, relative to the usual toll: longer ones leave more to finish
 
 
@@ -37,6 +39,7 @@ def similar_pairs(
     params: StoryParams,
     each: Each,
     spill: Spill = IN_MEMORY,
+    skipped: Counter[str] | None = None,
 ) -> pa.Table:
     """Find the pairs of documents that resemble each other more than their neighbourhoods explain.
 
@@ -48,6 +51,7 @@ def similar_pairs(
     ----------
     days : float64[n], NaN where unknown
     refused : left, right, int64[q]; pairs that pass 1 refused for what differs are no evidence here either.
+    skipped : takes how much was left out: terms (`postings`) that were too common, and `story_pairs`
 
     Returns
     -------
@@ -56,7 +60,8 @@ def similar_pairs(
     n = len(rows.indptr) - 1
     terms = np.diff(rows.indptr)
     shares = params.crowding * terms / (terms + params.crowd_length)
-    sifted = _crowded_pairs(rows, days, refused, params.sifting * shares, params, each, spill)
+    counted: Counter[str] = Counter() if skipped is None else skipped
+    sifted = _crowded_pairs(rows, days, refused, params.sifting * shares, params, each, spill, counted)
     left, right, plain, neighbours, weights = sifted
     weights *= params.feedback
     norms = feedback.feedback_norms(rows.indptr, rows.indices, rows.data, len(rows.terms), neighbours, weights)
@@ -156,7 +161,8 @@ def _crowded_pairs(
     shares: _Float,
     params: StoryParams,
     each: Each,
-    spill: Spill = IN_MEMORY,
+    spill: Spill,
+    skipped: Counter[str],
 ) -> tuple[_Int, _Int, _Float, _Int, _Float]:
     """Return the pairs whose plain cosine outweighs the crowd around both, and each row's nearest neighbours.
 
@@ -166,7 +172,7 @@ def _crowded_pairs(
     place = np.argsort(order)
     partners = _by_row(len(order), place[refused[0]], place[refused[1]])
     later, earlier, plain, neighbours, weights = _sifted_in_order(
-        rows, order, days[order], partners, shares[order], params, each, spill
+        rows, order, days[order], partners, shares[order], params, each, spill, skipped
     )
     left, right = np.maximum(order[later], order[earlier]), np.minimum(order[later], order[earlier])
     by = np.argsort(left * len(order) + right, kind="stable")  # undated alone are sorted, which costs little
@@ -176,7 +182,7 @@ def _crowded_pairs(
 
 def _sifted_in_order(
     rows: Vectors, order: _Int, days: _Float, refused: tuple[_Int, _Int], shares: _Float,
-    params: StoryParams, each: Each, spill: Spill,
+    params: StoryParams, each: Each, spill: Spill, skipped: Counter[str],
 ) -> tuple[_Int, _Int, _Float, _Int, _Float]:  # fmt: skip
     """Do so by place: all but `rows` is in the given order of the rows."""
     n = len(order)
@@ -184,6 +190,7 @@ def _sifted_in_order(
     met = np.where(np.arange(n) < undated, n, undated + high - low)
     frequencies = np.bincount(rows.indices, minlength=len(rows.terms))
     begin = postings.within_budget(rows.indptr, rows.indices, order, frequencies, met, params.postings)
+    skipped["postings"] += int((begin - rows.indptr[order]).sum())
     shared = int((frequencies > 1).sum())  # the other columns are the last ones, and pair nobody
     size = _block_size(n)
     index = _index(rows, order, shared, size, spill)
@@ -194,6 +201,7 @@ def _sifted_in_order(
     least, halves = np.zeros(n, np.float32), np.zeros(n, np.float32)
     fading = params.decay_floor, params.time_scale
     found: list[tuple[_Int, _Int, _Float]] = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]
+    total = 0
     for wave, end in _waves(n):
         usual = 2 * float(halves[:wave].mean()) if wave else 0.0
         most = _LEFT_TO_BOUND * max(usual, params.pair_floor)
@@ -203,17 +211,34 @@ def _sifted_in_order(
             state = days, shares, best, neighbours, weights, least, halves
             last = min(first + _CHUNK, end)
             found: Any = cosine.similar_pairs
-            return found(first, last, order, *arrays, *state, params.pair_floor, *fading)
+            return found(first, last, order, *arrays, *state, params.pair_floor, *fading, _AT_WORK * params.pair_budget)
 
-        parts = list(each(chunk, range(wave, end, _CHUNK)))
-        left, right, plain = (np.concatenate(column) for column in zip(*parts, strict=True))
+        *parts, left_out = zip(*each(chunk, range(wave, end, _CHUNK)), strict=True)
+        skipped["story_pairs"] += sum(left_out)
+        left, right, plain = map(np.concatenate, parts)
         nearest.settle(wave, end, left, right, plain, days, shares, best, neighbours, weights, least, halves, *fading)
         outweighs = plain >= halves[left] + halves[right]
-        found.append((left[outweighs], right[outweighs], plain[outweighs]))
+        kept = left[outweighs], right[outweighs], plain[outweighs]
+        total += len(kept[0])
+        if total > params.pair_budget * max(end, _WAVES[1]):
+            strong = _strongest(kept[0], kept[2], params.pair_budget)
+            skipped["story_pairs"] += len(strong) - int(strong.sum())
+            total -= len(strong) - int(strong.sum())
+            kept = kept[0][strong], kept[1][strong], kept[2][strong]
+        found.append(kept)
     left, right, plain = (np.concatenate(column) for column in zip(*found, strict=True))
     tolls = shares * best.sum(axis=1) / params.crowd_neighbours
     outweighs = 2 * plain >= tolls[left] + tolls[right]
     return left[outweighs], right[outweighs], plain[outweighs], neighbours, weights
+
+
+def _strongest(row: _Int, cosine: _Float, most: int) -> npt.NDArray[np.bool_]:
+    """Tell which pairs are among the `most` of their row with the highest cosines; of equal ones the first."""
+    order = np.lexsort((-cosine, row))
+    ranked = row[order]
+    strong = np.empty(len(row), np.bool_)
+    strong[order] = np.arange(len(row)) - np.searchsorted(ranked, ranked) < most
+    return strong
 
 
 def _index(rows: Vectors, order: _Int, columns: int, size: int, spill: Spill) -> tuple[npt.NDArray[Any], ...]:

@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dedup import summaries
-from dedup.run import Result
+from dedup.run import SKIPPED, Result
 
 Report = Callable[[str, int, int | None], None]
 
@@ -33,6 +33,11 @@ _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-
 def clean(text: str) -> str:
     """Return a text as one line without characters that could steer the terminal."""
     return _UNSAFE.sub("", _SPACE.sub(" ", _COLOUR.sub("", text)))
+
+
+def clean_json(text: str) -> str:
+    """Return JSON that means the same, with characters that could steer the terminal as escapes."""
+    return _UNSAFE.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
 
 
 def console(stream: IO[str], plain: bool) -> Console:
@@ -136,6 +141,9 @@ def summary(to: Console, result: Result, out: str, seconds: float) -> None:
         _line(to, f"  {reject['source_file']} {where}: {reject['message']}")
     if len(result.rejects) > 3:
         _line(to, f"  and {len(result.rejects) - 3:,} more in rejects.jsonl")
+    for name, number in result.manifest["skipped"].items():
+        if number:
+            _line(to, f"{'left out':<18}{number:>11,}   {SKIPPED[name]}")
     to.print()
     largest(to, result, 10, ids=False)
     to.print()

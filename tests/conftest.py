@@ -147,6 +147,7 @@ def make_result(path: str = "in.jsonl", extra: dict | None = None) -> Result:
                 "in_stories": 5,
                 "singles": 1,
             },
+            "skipped": {"hot_keys": 2, "duplicate_pairs": 0, "postings": 0, "story_pairs": 0},
             "seconds": {"read": 0.5},
         },
     )

@@ -91,7 +91,7 @@ def keys_of_members(keys, members, is_key, n):
     ]
 
 
-def prefix_join(keys, members, is_key, sizes, hot, predecessors):
+def prefix_join(keys, members, is_key, sizes, hot, predecessors, most=10**9):
     holders = {}
     for key, member in zip(keys, members, strict=True):
         holders.setdefault(key, []).append(member)
@@ -99,10 +99,14 @@ def prefix_join(keys, members, is_key, sizes, hot, predecessors):
     pairs = set()
     for d, size in enumerate(sizes):
         own = {key for key, member in chosen if member == d}
-        for other in range(len(sizes)):
-            common = [key for key in own if len(holders[key]) <= hot and other in holders[key]]
-            if other != d and sizes[other] >= size and common and len(common) >= min(3, size):
-                pairs.add((min(d, other), max(d, other)))
+        found = {}  # in the order of the lists in which they stand first
+        for key in sorted(own):
+            for other in holders[key] if len(holders[key]) <= hot else ():
+                if other != d and sizes[other] >= size:
+                    found[other] = found.get(other, 0) + 1
+        enough = [other for other, common in found.items() if common >= min(3, size)]
+        enough.sort(key=lambda other: -found[other])
+        pairs |= {(min(d, other), max(d, other)) for other in enough[:most]}
         for key in own:
             if len(holders[key]) > hot:
                 at = holders[key].index(d)

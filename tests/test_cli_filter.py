@@ -1,5 +1,6 @@
 """`dedup filter`: the input files again, without the copies."""
 
+import csv
 import json
 from datetime import date
 from decimal import Decimal
@@ -124,7 +125,7 @@ def test_filter_writes_every_type_as_text(tmp_path, ending):
     _write(table, tmp_path / "file", f".{ending}")
     (tmp_path / "file").rename(tmp_path / f"file.{ending}")
     first, second = load(tmp_path / f"file.{ending}")
-    assert (first["quoted"], second["quoted"]) == ('a"b,\nc', "=1+1")
+    assert (first["quoted"], second["quoted"]) == ('a"b,\nc', "'=1+1" if ending == "csv" else "=1+1")
     assert (float(first["money"]), first["word"], first["view"]) == (1.5, "x", "x")
     assert (str(first["day"]), second["bytes"]) == ("2025-03-01", "\\xff")
     assert first["object"] in ({"a": [1]}, '{"a":[1]}')
@@ -138,3 +139,24 @@ def test_filter_of_columns_with_one_name(tmp_path):
     describe(result, path)
     with pytest.raises(errors.InputError, match="two columns 'text'"):
         filter_run(result, tmp_path / "kept.jsonl")
+
+
+FORMULAS = ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1+1", "＋1+1", "－1+1", "＠x"]
+HARMLESS = ["", "a=b", "'=1", " =1", "-5", "+1.5", "-1,250.75", "-1e-9", "日本", "a\n=1"]
+
+
+def test_filter_defuses_formulas_in_csv_alone(tmp_path):
+    from dedup.filtering import _write
+
+    words = [*FORMULAS, *HARMLESS]
+    table = pa.table({"=name": pa.array(words, pa.string()), "large": pa.array(words, pa.large_string())})
+    table = table.append_column("tags", pa.array([[word] for word in words]))
+    table = pa.concat_tables([table, pa.table({"=name": pa.nulls(1, pa.string())})], promote_options="default")
+    for ending in (".csv", ".jsonl", ".parquet"):
+        _write(table, tmp_path / f"file{ending}", ending)
+    with (tmp_path / "file.csv").open(newline="", encoding="utf-8") as file:
+        head, *rows = csv.reader(file)
+    assert head == ["'=name", "large", "tags"]
+    wanted = [*(f"'{word}" for word in FORMULAS), *HARMLESS, ""]
+    assert [row[0] for row in rows] == wanted == [row[1] for row in rows]
+    assert load(tmp_path / "file.jsonl") == load(tmp_path / "file.parquet") == table.to_pylist()

@@ -127,3 +127,38 @@ class TestProgress:
 )
 def test_clean(text, expected):
     assert terminal.clean(text) == expected
+
+
+STEERING = "\x1b]0;owned\x07\x1b[2J\x9b31m\x7f\u202egpj.exe\u2066\u200f\x08\x0b"
+
+
+def test_nothing_of_the_input_steers_the_terminal(tmp_path):
+    """Titles, ids, sources, names of files and columns, and what is wrong with them, in every command that prints."""
+    evil = tmp_path / f"in{STEERING}.jsonl"
+    rows = [{f"body{STEERING}": "x", "text": f"Ice closed the harbour of Lindmoor{STEERING}. " * 5} for _ in range(3)]
+    for number, row in enumerate(rows):
+        row |= {"id": f"{number}{STEERING}", "title": f"Ice{STEERING}", "source": f"wire{STEERING}"}
+    lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+    evil.write_text(
+        "\n".join([*lines, "{broken " + STEERING.replace("\x0b", ""), '{"text": 5, "id": "' + "\u202e" + '"'])
+    )
+    out = tmp_path / f"OUT{STEERING}"
+    found = []
+    for words in (
+        ["cluster", evil, "-o", out, "--progress", "always", "-v"],
+        ["cluster", evil, "-o", out, "--json", "--if-exists", "overwrite"],
+        ["cluster", evil, "-o", out],
+        ["cluster", evil, "-o", tmp_path / "other", "--text-col", f"no{STEERING}"],
+        ["cluster", tmp_path / f"none{STEERING}", "-o", tmp_path / "other"],
+        ["cluster", evil, "-o", tmp_path / "other", "--canonical", f"min:{STEERING}"],
+        ["show", out], ["show", out, f"0{STEERING}"], ["show", out, "--json"], ["show", out, f"none{STEERING}"],
+        ["filter", out, "-o", tmp_path / f"kept{STEERING}.csv"], ["filter", out, "-o", tmp_path / f"kept{STEERING}.x"],
+    ):  # fmt: skip
+        said = run(*words)
+        found.append(said.exit_code)
+        text = said.stdout + said.stderr
+        steering = set(text) & (set(STEERING) - set("]0;owned[2J31mgpj.exe"))
+        assert not steering, (words, steering, text)
+        assert "Traceback" not in text
+    assert found == [0, 0, 5, 4, 4, 4, 0, 0, 0, 4, 0, 2]
+    assert f"0{STEERING}" in {json.loads(run("show", out, f"0{STEERING}", "--json").stdout)["documents"][0]["doc_id"]}

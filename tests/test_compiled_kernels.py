@@ -1,7 +1,10 @@
 """Where compiled kernels are kept, who compiles them, and what is said about it. All in processes of their own."""
 
+import hashlib
+import json
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -12,7 +15,8 @@ import pytest
 from conftest import ARTICLES
 
 from dedup.kernels import ahead
-from dedup.kernels.store import Store, is_private
+from dedup.kernels import store as store_module
+from dedup.kernels.store import Store
 
 PACKAGE = Path(__file__).parents[1] / "dedup"
 CALL = """
@@ -89,7 +93,7 @@ def test_store_takes_a_damaged_file_for_none(tmp_path, damage):
 def test_store_trusts_no_folder_in_which_others_may_write(tmp_path):
     last = tmp_path / "last"
     store = Store([], last)
-    assert store.save("x", b"x") == last and is_private(last)
+    assert store.save("x", b"x") == last and last.stat().st_mode & 0o777 == 0o700
     last.chmod(0o777)
     assert store.load("x") is None and store.save("y", b"y") is None
     last.chmod(0o700)
@@ -143,7 +147,7 @@ def test_kernels_work_where_nothing_may_be_written(reachable):
     assert "compiling the kernels" in first
     assert Path(last).parent == reachable / "tmp" and where.startswith(f"compiled kernels are kept in {last}")
     assert python(code, **env) == [found, last]  # read from there
-    assert is_private(Path(last)) or os.getuid() == 0  # it belongs to that other user
+    assert Path(last).stat().st_mode & 0o777 == 0o700
     Path(last).chmod(0o777)  # now anybody may have put something in
     first, where, *rest = python(code, **env)
     assert "compiling the kernels" in first and "cannot be kept" in where and rest == [found, last]
@@ -203,7 +207,7 @@ def test_helpers_know_all_kernels_of_a_run():
 seen = []
 load = jit._Cache.load_overload
 def noted(self, signature, target):
-    seen.append(self._name + " " + " ".join(map(jit._text, signature)))
+    seen.append(self._name + " " + " ".join(map(jit.text_of, signature)))
     return load(self, signature, target)
 jit._Cache.load_overload = noted
 from dedup import pipeline
@@ -229,3 +233,86 @@ def test_the_very_first_run(fresh, tmp_path):
         said.append("compiling the kernels" in run.stderr)
     assert said == [True, False, False]
     assert seconds[0] <= 20 and min(seconds[1:]) <= 1.5, seconds
+
+
+@pytest.mark.skipif(os.name == "nt", reason="files have no modes there")
+@pytest.mark.parametrize("place", ["folder", "file"])
+@pytest.mark.parametrize("mode", [0o002, 0o020])
+def test_store_trusts_nothing_that_others_may_write(tmp_path, place, mode):
+    folder, spare = tmp_path / "shared", tmp_path / "own"
+    store = Store([folder, spare], tmp_path / "last")
+    assert store.save("x", b"x") == folder and store.load("x") == b"x"
+    changed = folder if place == "folder" else folder / "x"
+    changed.chmod(changed.stat().st_mode | mode)
+    assert store.load("x") is None
+    if place == "folder":
+        assert store.save("x", b"y") == spare and store.load("x") == b"y"
+    changed.chmod(changed.stat().st_mode & ~mode)
+    assert store.load("x") == b"x"
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="only root gives files away")
+def test_store_trusts_nothing_of_another_user(tmp_path):
+    folder = tmp_path / "shared"
+    store = Store([folder], tmp_path / "last")
+    store.save("x", b"x")
+    for changed in (folder / "x", folder):
+        os.chown(changed, NOBODY, NOBODY)
+        assert store.load("x") is None
+    assert store.save("x", b"y") == tmp_path / "last"
+    os.chown(folder, 0, 0)
+    assert store.load("x") == b"y"  # the file there is still of the other user
+    os.chown(folder / "x", 0, 0)
+    assert store.load("x") == b"x"
+
+
+def test_store_follows_no_link_to_a_file(tmp_path):
+    store = Store([tmp_path / "a"], tmp_path / "last")
+    store.save("x", b"x")
+    (tmp_path / "a" / "y").symlink_to(tmp_path / "a" / "x")
+    assert store.load("y") is None and store.load("x") == b"x"
+
+
+def test_who_may_change_the_program_may_change_its_kernels():
+    source = store_module.__file__
+    found = Path(source).parent.stat()
+    assert store_module.is_trusted(found)
+    fields = list(found)[:10]
+    fields[stat.ST_UID] = 4_000_000
+    assert not store_module.is_trusted(os.stat_result(fields))
+
+
+def test_a_kept_kernel_is_json_and_machine_code(fresh, tmp_path):
+    """A file with a pickle in it is no kernel, and is not run."""
+    kept = tmp_path / "kept"
+    code = "with ahead.compiling(1, print):\n    print(hashing.hash_pairs(two, two))"
+    env = {"PYTHONPATH": fresh, "NUMBA_CACHE_DIR": kept}
+    python(code, **env)
+    (file,) = (kept / "dedup").iterdir()
+    content = file.read_bytes()[32:]
+    size = int.from_bytes(content[:8], "little")
+    assert json.loads(content[8 : 8 + size])["returns"] == "uint64[1]"
+    assert content[16 + size :][:4] in (b"\x7fELF", b"\xcf\xfa\xed\xfe")
+    evil = b"cos\nsystem\n(S'touch " + str(tmp_path / "owned").encode() + b"'\ntR."
+    for bad in (evil, b"", b"\x05" + bytes(7) + b"{}...", content[: 8 + size], b"\xff" * 40):
+        file.write_bytes(hashlib.sha256(bad).digest() + bad)
+        first, _ = python(code, **env)
+        assert "compiling the kernels" in first
+        assert not (tmp_path / "owned").exists()
+
+
+def test_what_has_no_place_in_the_format_is_not_kept():
+    said = python("""
+import numba
+from dedup.kernels import packing
+for name, function in (("dict", lambda v: {1: v[0]}), ("float", lambda v: v[0] * 0.5), ("tuple", lambda v: (v, v[0]))):
+    compiled = numba.njit(function)
+    compiled(two)
+    result, = compiled.overloads.values()
+    try:
+        packing.pack(result)
+        print(name, packing.text_of(result.signature.return_type))
+    except packing.CannotPackError:
+        print(name, "not kept")
+""")
+    assert said == ["dict not kept", "float float64", "tuple (uint64[1] uint64)"]

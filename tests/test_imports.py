@@ -71,7 +71,7 @@ ALLOWED = {
 ONLY_IN = {
     "typer": {"cli.py", "failures.py", "options.py"},
     "rich": {"terminal.py"},
-    "numba": {"kernels/jit.py"},
+    "numba": {"kernels/jit.py", "kernels/packing.py"},
     "pyspark": {"engines/spark.py"},
 }
 

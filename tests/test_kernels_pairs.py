@@ -186,11 +186,17 @@ def test_prefix_keys_and_postings(rows, alive, counts, missing):
 
 
 @quick
-@example([], 2, 1)
-@example([{1, 2, 3, 4}] * 2 + [{1}, {1, 2}, {3, 4, 9}, set()], 9, 1)
-@example([{1, 2, 3, 4}] * 6 + [{4, 5}], 5, 2)  # a hot key
-@given(st.lists(st.sets(st.integers(0, 12), max_size=9), max_size=9), st.integers(1, 9), st.integers(0, 3))
-def test_prefix_join(sets, hot, predecessors):
+@example([], 2, 1, 9)
+@example([{1, 2, 3, 4}] * 2 + [{1}, {1, 2}, {3, 4, 9}, set()], 9, 1, 9)
+@example([{1, 2, 3, 4}] * 6 + [{4, 5}], 5, 2, 9)  # a hot key
+@example([{1, 2, 3, 4}] * 3 + [{1, 2, 3, 4, 5}] * 3, 9, 1, 2)  # more than there is room for
+@given(
+    st.lists(st.sets(st.integers(0, 12), max_size=9), max_size=9),
+    st.integers(1, 9),
+    st.integers(0, 3),
+    st.integers(1, 9),
+)
+def test_prefix_join(sets, hot, predecessors, most):
     rows = [sorted(s) for s in sets]
     postings = sorted((key, d, (key + d) % 3 > 0) for d, row in enumerate(rows) for key in row)
     keys, members, is_key = ([posting[i] for posting in postings] for i in range(3))
@@ -202,9 +208,14 @@ def test_prefix_join(sets, hot, predecessors):
     assert own == [list(map(list, row)) for row in naive.keys_of_members(keys, members, is_key, len(rows))]
     lists = bounds, holders, places, runs, first, np.array(sizes, np.int32)
     half = len(rows) // 2
-    found = [prefix.prefix_join(*lists, *rows_of, hot, predecessors) for rows_of in ((0, half), (half, len(rows)))]
-    wanted = naive.prefix_join(keys, members, is_key, sizes, hot, predecessors)
+    limits = hot, predecessors, most
+    found, left_out = zip(
+        *(prefix.prefix_join(*lists, *r, *limits) for r in ((0, half), (half, len(rows)))), strict=True
+    )
+    wanted = naive.prefix_join(keys, members, is_key, sizes, *limits)
     assert set(unpacked(np.concatenate(found))) == wanted
+    whole = [prefix.prefix_join(*lists, *r, hot, predecessors, 99)[0] for r in ((0, half), (half, len(rows)))]
+    assert sum(map(len, whole)) == sum(map(len, found)) + sum(left_out)
 
 
 @st.composite

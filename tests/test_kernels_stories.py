@@ -139,7 +139,7 @@ def all_of(rows, first=0, refused=(), days=None):
     return rows, first, n, ([0] * n, n, [n] * n, set(refused)), (days or [0.0] * n, [1.0] * n, [0.0] * n, [0.0] * n)
 
 
-def similar(case, crowd=10, near=3, floor=0.05, size=64, most=0.3):
+def similar(case, crowd=10, near=3, floor=0.05, size=64, most=0.3, budget=10**6):
     """Return the pairs that the kernel finds and the state it leaves, and what its twin does."""
     rows, first, last, (left_out, undated, low, refused), (days, shares, least, halves) = case
     n = len(rows)
@@ -158,7 +158,7 @@ def similar(case, crowd=10, near=3, floor=0.05, size=64, most=0.3):
     found = cosine.similar_pairs(
         first, last, order, *arrays, arrays[0][order] + int64(left_out), size,
         *index(arrays, order, COLUMNS, size), *postings.common_parts(*arrays, order, STEPS), STEPS,
-        most, undated, int64(low), *ragged_partners(refused, n), *told, floor, *FADING,
+        most, undated, int64(low), *ragged_partners(refused, n), *told, floor, *FADING, budget,
     )  # fmt: skip
     pairs = naive.similar_pairs(first, last, rows, left_out, undated, low, refused, state, floor, FADING)
     return found, told, pairs, state
@@ -187,7 +187,8 @@ def same_state(told, state):
     neighbourhoods(), st.integers(1, 5), st.integers(1, 4), st.sampled_from([0.05, 0.3, 0.9]), SIZES, st.floats(0, 1)
 )
 def test_similar_pairs_and_settle(case, crowd, near, floor, size, most):
-    found, told, pairs, state = similar(case, crowd, near, floor, size, most)
+    (*found, left_out), told, pairs, state = similar(case, crowd, near, floor, size, most)
+    assert left_out == 0
     assert sorted(zip(*(column.tolist() for column in found), strict=True)) == sorted(pairs)
     same_state(told, state)
     _, first, last, *_ = case
@@ -198,9 +199,22 @@ def test_similar_pairs_and_settle(case, crowd, near, floor, size, most):
 
 def test_similar_pairs_grow_beyond_their_first_room():
     rows = [unit({0: 1.0, 1 + i % 7: 0.3 + i / 100}) for i in range(70)]  # 2,415 pairs
-    found, _, pairs, _ = similar(all_of(rows), size=32)
+    (*found, _), _, pairs, _ = similar(all_of(rows), size=32)
     assert len(pairs) == len(rows) * (len(rows) - 1) // 2
     assert sorted(zip(*(column.tolist() for column in found), strict=True)) == pairs
+
+
+@pytest.mark.parametrize("budget", [1, 3, 30])
+def test_similar_pairs_stay_within_their_budget(budget):
+    rows = [unit({0: 1.0, 1 + i % 7: 0.3 + i / 100}) for i in range(70)]
+    (*found, left_out), _, pairs, _ = similar(all_of(rows), size=32, budget=budget)
+    kept = set(zip(*(column.tolist() for column in found), strict=True))
+    assert kept <= set(pairs) and len(kept) + left_out == len(pairs)
+    for i in range(70):
+        own = sorted((cosine for left, _, cosine in pairs if left == i), reverse=True)
+        held = sorted((cosine for left, _, cosine in kept if left == i), reverse=True)
+        assert len(held) == min(budget, len(own))
+        assert held == pytest.approx(own[: len(held)], abs=1 / 1023)
 
 
 @st.composite
@@ -262,7 +276,7 @@ def test_pair_cosines(rows):
 
 def test_products_of_float32_are_added_unrounded():
     rows = [unit({0: 1.0, 1: 1.0 + i / 7, 2: 0.3}, np.float32) for i in range(20)]
-    (left, right, found), *_ = similar(all_of(rows), most=0.0)
+    (left, right, found, _), *_ = similar(all_of(rows), most=0.0)
     wanted = naive.pair_cosines(rows, left.tolist(), right.tolist())
     assert cosine.pair_cosines(*csr(rows), left, right).tolist() == wanted
     assert found.tolist() == wanted

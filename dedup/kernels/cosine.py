@@ -56,6 +56,7 @@ def similar_pairs(
     floor: float,
     decay_floor: float,
     time_scale: float,
+    budget: int,
 ) -> Any:
     """Find the pairs of places first … last - 1 with earlier ones that may matter to either.
 
@@ -77,10 +78,12 @@ def similar_pairs(
         last - 1 are filled in with what comes before them.
     least, halves : float32[n], of the places before: as `settle` left them.
 
+    budget : pairs of a row on average; where these rows have more, each keeps its strongest, so many at most.
+
     Returns
     -------
     left, right : int64[p], right < left; cosine : float64[p]; blocks from the last, in each by left, then right.
-    O(postings visited + pairs met / 8).
+    left_out : int, pairs above the budget. O(postings visited + pairs met / 8).
     """
     accumulators = np.zeros(size, np.float64)
     flags = np.zeros((size + 15) // 8 * 8, np.uint8)
@@ -90,7 +93,8 @@ def similar_pairs(
     left, right, cosine = np.empty(1024, np.int64), np.empty(1024, np.int64), np.empty(1024, np.float64)
     longest = widest(first, last, order, indptr)
     spans, factors = np.empty((2, longest + 1), np.uint32), np.empty(longest + 1, np.float64)
-    at = 0
+    at, left_out = 0, 0
+    allowed = budget * (last - first)
     j: Any
     for b in range((last - 1) // size, -1, -1):
         base = b * size
@@ -135,12 +139,18 @@ def similar_pairs(
                     insert_neighbour(i, j, faded, neighbours, weights)
             _, own_half = thresholds(best, weights, shares, i)
             at = _keep(i, base, count, found, floor, least, halves, own_half, left, right, cosine, at)
+            if at > 4 * allowed:
+                kept = _strongest(left, right, cosine, at, first, last, budget)
+                left_out, at = left_out + at - kept, kept
             for j in range(size):
                 accumulators[j] = 0.0
             for column in range(checkpoints[c]):
                 common[column] = 0.0
     at = _keep_final(left, right, cosine, at, least, halves, best, weights, shares)
-    return left[:at].copy(), right[:at].copy(), cosine[:at].copy()
+    if at > allowed:
+        kept = _strongest(left, right, cosine, at, first, last, budget)
+        left_out, at = left_out + at - kept, kept
+    return left[:at].copy(), right[:at].copy(), cosine[:at].copy(), left_out
 
 
 @kernel
@@ -273,6 +283,41 @@ def _keep_final(
         left[end], right[end], cosine[end] = left[p], right[p], cosine[p]
         end += _matters(cosine[p], least[right[p]], own_half + halves[right[p]])
     return end
+
+
+@inlined
+def _strongest(
+    left: npt.NDArray[np.int64],
+    right: npt.NDArray[np.int64],
+    cosine: npt.NDArray[np.float64],
+    count: int,
+    first: int,
+    last: int,
+    budget: int,
+) -> Any:
+    """Keep the `budget` highest cosines of each row, of equal ones (to a thousandth) the first, and return how many."""
+    histogram = np.zeros((last - first, 1024), np.int32)
+    for p in range(count):
+        histogram[left[p] - first, _thousandths(cosine[p])] += 1
+    level, room = np.zeros(last - first, np.int64), np.full(last - first, budget)
+    for i in range(last - first):
+        level[i] = 1023
+        while level[i] > 0 and histogram[i, level[i]] < room[i]:
+            room[i] -= histogram[i, level[i]]
+            level[i] -= 1
+    end = 0
+    for p in range(count):
+        i, step = left[p] - first, _thousandths(cosine[p])
+        left[end], right[end], cosine[end] = left[p], right[p], cosine[p]
+        if step > level[i] or (step == level[i] and room[i] > 0):
+            room[i] -= step == level[i]
+            end += 1
+    return end
+
+
+@inlined
+def _thousandths(value: float) -> Any:
+    return np.int64(min(max(value, 0.0), 1.0) * 1023)
 
 
 @inlined

@@ -6,7 +6,6 @@ import gc
 import hashlib
 import io
 import os
-import pickle
 import sys
 import tempfile
 from collections.abc import Callable
@@ -18,14 +17,13 @@ import numba
 import numpy as np
 import numpy.typing as npt
 from llvmlite import ir  # type: ignore[import-untyped] # numba's own compiler
-from numba.core import cgutils, environment, event
-from numba.core.compiler import CompileResult
+from numba.core import cgutils, event
 from numba.core.runtime import rtsys
-from numba.core.serialize import dumps
 from numba.core.sigutils import normalize_signature
 from numba.extending import intrinsic, register_jitable
 from numba.misc.appdirs import AppDirs
 
+from dedup.kernels.packing import CannotPackError, pack, text_of, type_of, unpack
 from dedup.kernels.store import Store
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -93,7 +91,8 @@ class _Cache:
         if content is not None:
             rtsys.initialize(target)
             try:
-                return CompileResult._rebuild(target, *_Loader(io.BytesIO(content)).load())
+                types, _ = normalize_signature(signature)
+                return unpack(content, types, target)
             except Exception:  # written by another make of what it depends on: as good as none
                 pass
         target.refresh()
@@ -101,7 +100,11 @@ class _Cache:
 
     def save_overload(self, signature: Any, code: Any) -> None:
         """Keep the code for some argument types."""
-        folder = store().save(self.file(signature, code.target_context), dumps(code._reduce()))
+        try:
+            content = pack(code)
+        except CannotPackError:  # compiled again each time: a test sees to it that no kernel is such a one
+            return
+        folder = store().save(self.file(signature, code.target_context), content)
         if folder is None:
             _tell_once("compiled kernels cannot be kept, no folder for them may be written; set NUMBA_CACHE_DIR to one")
         elif folder == store().last_resort:
@@ -112,23 +115,6 @@ class _Cache:
         types, _ = normalize_signature(signature)
         depends = (_versions(), target.codegen().magic_tuple(), types)
         return f"{self._name}-{hashlib.sha256(repr(depends).encode()).hexdigest()[:24]}.kernel"
-
-
-class _Loader(pickle.Unpickler):
-    """Reads compiled code without the modules it was made from: numba's take .3 s, and machine code needs none."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        return _environment if name == "_rebuild_env" else super().find_class(module, name)
-
-
-def _environment(module: str, constants: Any, name: str) -> Any:
-    found = environment.lookup_environment(name)
-    if found is None:
-        found = environment.Environment({"__name__": module})
-        found.consts[:] = constants
-        found.env_name = name
-        environment.Environment._memo[name] = found
-    return found
 
 
 def kept_arrays(name: str, depends: str, make: Callable[[], tuple[npt.NDArray[Any], ...]]) -> list[npt.NDArray[Any]]:
@@ -145,7 +131,7 @@ def kept_arrays(name: str, depends: str, make: Callable[[], tuple[npt.NDArray[An
         np.savez(made, *make())
         content = made.getvalue()
         store().save(file, content)
-    with np.load(io.BytesIO(content)) as arrays:
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         return [arrays[key] for key in arrays.files]
 
 
@@ -176,31 +162,19 @@ def _versions() -> tuple[str, ...]:
 
 def compile_ahead(name: str, types: str) -> None:
     """Compile a kernel without calling it, unless that was done before; see `types_of`."""
-    KERNELS[name].compile(tuple(map(_type, types.split())))
+    KERNELS[name].compile(tuple(map(type_of, types.split())))
 
 
 def file_of(name: str, types: str) -> str:
     """Return the file that the compiled kernel is kept in."""
     compiled = KERNELS[name]
-    file: str = compiled._cache.file(tuple(map(_type, types.split())), compiled.targetctx)
+    file: str = compiled._cache.file(tuple(map(type_of, types.split())), compiled.targetctx)
     return file
 
 
 def types_of(name: str) -> list[str]:
     """Return the argument types for which this process has a kernel: int64; uint32[2], 2 dimensions; ! if read-only."""
-    return [" ".join(map(_text, types)) for types in KERNELS[name].overloads]
-
-
-def _type(text: str) -> Any:
-    name, _, dimensions = text.rstrip("]!").partition("[")
-    scalar = numba.from_dtype(np.dtype(name))
-    return numba.types.Array(scalar, int(dimensions), "C", readonly="!" in text) if dimensions else scalar
-
-
-def _text(kind: Any) -> str:
-    if not isinstance(kind, numba.types.Array):
-        return str(kind)
-    return f"{kind.dtype}[{kind.ndim}]{'' if kind.mutable else '!'}"
+    return [" ".join(map(text_of, types)) for types in KERNELS[name].overloads]
 
 
 class _Watch(event.Listener):  # type: ignore[misc] # numba has no types

@@ -208,10 +208,12 @@ def prefix_join(
     stop_row: int,
     hot: int,
     predecessors: int,
+    most: int,
 ) -> Any:
     """Pair some documents with those at least as long that hold three of their keys (all, where they have fewer).
 
-    A key in more than `hot` documents pairs neighbours in the list only, whatever else they share.
+    A key in more than `hot` documents pairs neighbours in the list only, whatever else they share. Of more than `most`
+    documents that hold enough keys of one, those that hold the most are paired, and of equals the first in its lists.
 
     Parameters
     ----------
@@ -221,13 +223,14 @@ def prefix_join(
 
     Returns
     -------
-    uint64[k], each smaller member << 32 | larger member; may repeat. O(n + Σ over keys of these documents of all that
-    hold them).
+    pairs : uint64[k], each smaller member << 32 | larger member; may repeat.
+    left_out : int, of those above `most`. O(n + Σ over keys of these documents of all that hold them).
     """
-    shared = np.zeros(len(sizes), np.uint8)  # up to three: small, since it is read in no order
+    shared = np.zeros(len(sizes), np.uint8)  # up to 255: small, since it is read in no order
+    histogram = np.zeros(256, np.int64)
     touched = np.empty(len(sizes), np.uint32)
     pairs = np.empty(1024, np.uint64)
-    at = 0
+    at, left_out = 0, 0
     for d in range(start_row, stop_row):
         n_touched = 0
         for p in range(first[d], first[d + 1]):
@@ -245,15 +248,44 @@ def prefix_join(
                 if sizes[other] >= sizes[d] and other != d:
                     touched[n_touched] = other
                     n_touched += shared[other] == 0
-                    shared[other] += shared[other] < 3
+                    shared[other] += shared[other] < 255
         pairs = _room(pairs, at + n_touched)
-        needed = min(3, sizes[d])
+        needed, at_level = np.int64(min(3, sizes[d])), n_touched
+        if n_touched > most:
+            needed, at_level, lost = _level(n_touched, touched, shared, needed, most, histogram)
+            left_out += lost
         for t in range(n_touched):
-            if shared[touched[t]] >= needed:
+            count = np.int64(shared[touched[t]])
+            if count > needed or (count == needed and at_level > 0):
                 pairs[at] = pair(d, np.int64(touched[t]))
                 at += 1
+                at_level -= count == needed
             shared[touched[t]] = 0
-    return pairs[:at].copy()
+    return pairs[:at].copy(), left_out
+
+
+@inlined
+def _level(
+    n_touched: int,
+    touched: npt.NDArray[np.uint32],
+    shared: npt.NDArray[np.uint8],
+    needed: Any,
+    most: int,
+    histogram: npt.NDArray[np.int64],
+) -> Any:
+    """Return the fewest shared keys of the best `most`, how many that share so many are among them, and the rest."""
+    histogram[:] = 0
+    for t in range(n_touched):
+        histogram[shared[touched[t]]] += 1
+    level, above = np.int64(255), np.int64(0)
+    while level > needed and above + histogram[level] < most:
+        above += histogram[level]
+        level -= 1
+    at_level = min(most - above, histogram[level])
+    rest = histogram[level] - at_level
+    for lower in range(needed, level):
+        rest += histogram[lower]
+    return level, at_level, rest
 
 
 @inlined

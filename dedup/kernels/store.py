@@ -19,12 +19,13 @@ class Store:
     """Bytes by name in the first of some folders that may be written; read from any of them.
 
     A file is named after all that it depends on, so that nothing here grows stale, and several processes may read and
-    write at once.
+    write at once. What is read is run: a folder or file that somebody could have written who may not change the
+    program anyway (`is_trusted`) is passed over.
 
     Parameters
     ----------
     folders : asked in this order; they need not exist
-    last_resort : used where none of them may be written, if nobody else may write there.
+    last_resort : used where none of them may be written or trusted; a link is never followed.
     """
 
     def __init__(self, folders: Sequence[Path], last_resort: Path) -> None:
@@ -35,32 +36,48 @@ class Store:
         """Return what was saved under a name, or None; a damaged file counts as none."""
         for folder in (*self.folders, self.last_resort):
             with suppress(OSError):
-                data = (folder / name).read_bytes()
+                if not self._is_open(folder):
+                    continue
+                data = _read(folder / name)
                 content = data[_DIGEST:]
-                whole = hashlib.sha256(content).digest() == data[:_DIGEST]
-                if whole and (folder != self.last_resort or is_private(folder)):
+                if hashlib.sha256(content).digest() == data[:_DIGEST]:
                     return content
         return None
 
     def save(self, name: str, content: bytes) -> Path | None:
         """Keep some bytes under a name, and return the folder; None where nothing may be written."""
         data = hashlib.sha256(content).digest() + content
-        for folder in self.folders:
+        for folder in (*self.folders, self.last_resort):
             with suppress(OSError):
-                folder.mkdir(parents=True, exist_ok=True)
-                return _put(folder, name, data)
-        with suppress(OSError):
-            self.last_resort.mkdir(mode=0o700, exist_ok=True)
-            if is_private(self.last_resort):
-                return _put(self.last_resort, name, data)
+                folder.parent.mkdir(parents=folder != self.last_resort, exist_ok=True)
+                folder.mkdir(mode=0o700 if folder == self.last_resort else 0o755, exist_ok=True)
+                if self._is_open(folder):
+                    return _put(folder, name, data)
         return None
 
+    def _is_open(self, folder: Path) -> bool:
+        found = folder.lstat() if folder == self.last_resort else folder.stat()
+        return stat.S_ISDIR(found.st_mode) and is_trusted(found)
 
-def is_private(folder: Path) -> bool:
-    """Tell whether only this user may write to a folder: what is read from it is run."""
-    found = folder.lstat()
-    owned = not hasattr(os, "getuid") or (found.st_uid == os.getuid() and not found.st_mode & 0o022)
-    return stat.S_ISDIR(found.st_mode) and owned
+
+def is_trusted(found: os.stat_result) -> bool:
+    """Tell whether nobody may write to a file or folder but this user, root, and who may write the program itself."""
+    if not hasattr(os, "getuid"):
+        return True
+    source = Path(__file__).parent.stat()
+    owned = found.st_uid in (os.getuid(), 0, source.st_uid)
+    by_group = found.st_mode & 0o020 and not (source.st_mode & 0o020 and source.st_gid == found.st_gid)
+    return owned and not by_group and not found.st_mode & 0o002
+
+
+def _read(path: Path) -> bytes:
+    """Read a file, and no link; who may write it is asked of the open file, which cannot be another one by then."""
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
+    with os.fdopen(handle, "rb") as file:
+        found = os.fstat(file.fileno())
+        if not (stat.S_ISREG(found.st_mode) and is_trusted(found)):
+            raise PermissionError(path)
+        return file.read()
 
 
 def _put(folder: Path, name: str, data: bytes) -> Path:
