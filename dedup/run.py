@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from dedup import commit, lookup, schema
 from dedup.errors import DamagedRunError, InputError, OutputExistsError, ResourceError, SettingsError
+from dedup.remote import is_url
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -79,17 +80,17 @@ class Result:
         """
         return self.documents.filter(self.documents[kept_column(level)])
 
-    def write(self, out: str | Path, *, if_exists: IfExists = "error") -> Path:
-        """Write the run to a folder, which appears at once and complete, or not at all.
+    def write(self, out: str | Path, *, if_exists: IfExists = "error") -> str | Path:
+        """Write the run to a folder or to S3, where it appears at once and complete, or not at all.
 
         Parameters
         ----------
-        out : the folder; missing parents are made.
+        out : the folder; missing parents are made. Or s3://bucket/prefix.
         if_exists : `error`, or `overwrite` to replace an earlier run. Anything else is never replaced.
 
         Returns
         -------
-        The folder.
+        The folder, or the URL.
 
         Raises
         ------
@@ -99,6 +100,8 @@ class Result:
             The disk is full, or another write failed; nothing was changed.
         """
         check_out(out, if_exists, [file["path"] for file in self.manifest["inputs"]])
+        if is_url(out):
+            return _upload(self, str(out), if_exists)
         # Links are followed, so that OUT may be a link to a folder on another disk; staging then lies there too.
         target = Path(out).resolve()
         staging = target.parent / f".{target.name}.dedup-staging-{self.manifest['run_id']}-{os.getpid()}"
@@ -162,6 +165,11 @@ def check_out(out: str | Path, if_exists: str = "error", inputs: Sequence[str] =
     """
     if if_exists not in ("error", "overwrite"):
         raise SettingsError(f"if-exists: got {if_exists!r}, wanted error or overwrite")
+    if is_url(out):
+        from dedup.remote import publishing  # noqa: PLC0415 - nothing of it is needed where OUT is local
+
+        publishing.check_out(str(out), if_exists, inputs)
+        return
     with commit.write_errors(out):
         target = Path(out).resolve()
         if target.exists():
@@ -197,7 +205,7 @@ def open_run(path: str | Path) -> Result:
 
     Parameters
     ----------
-    path : its folder.
+    path : its folder, or s3://bucket/prefix.
 
     Raises
     ------
@@ -206,6 +214,11 @@ def open_run(path: str | Path) -> Result:
     DamagedRunError
         A file of the run is missing, has another size than the manifest says, or cannot be read.
     """
+    if is_url(path):
+        from dedup.remote import publishing  # noqa: PLC0415 - nothing of it is needed where runs are local
+
+        with publishing.downloaded(str(path)) as folder:
+            return replace(open_run(folder), path=None)
     folder = Path(path)
     manifest = _read_manifest(folder)
     for name, entry in manifest["files"].items():
@@ -241,6 +254,14 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
             f"{file}: got format {manifest['format']!r}, wanted {FORMAT}; open it with dedup {manifest['version']}"
         )
     return manifest
+
+
+def _upload(result: Result, out: str, if_exists: str) -> str:
+    from dedup.remote import publishing  # noqa: PLC0415 - nothing of it is needed where OUT is local
+
+    with publishing.publication(out, if_exists, result.manifest["run_id"]) as staging, commit.write_errors(staging):
+        _stage(result, staging)
+    return out
 
 
 def _stage(result: Result, staging: Path) -> None:

@@ -44,7 +44,7 @@ LAYERS = (
         "report",
     },
     {"rarity", "policy"},
-    {"kernels", "commit", "lookup", "data"},
+    {"kernels", "commit", "lookup", "data", "remote"},
     {"stores"},
     {"spill"},
     {"schema", "params"},
