@@ -107,7 +107,9 @@ def web_server():
             start, stop = int(asked[1]), min(int(asked[2]) + 1, len(content))
             if start >= len(content):
                 return self.answer(416, b"", {"Content-Range": f"bytes */{len(content)}"})
-            return self.answer(206, content[start:stop], tag | {"Content-Range": f"bytes {start}-{stop - 1}/{len(content)}"})
+            return self.answer(
+                206, content[start:stop], tag | {"Content-Range": f"bytes {start}-{stop - 1}/{len(content)}"}
+            )
 
         def answer(self, code, content, headers=()):
             site.sent += len(content)
@@ -126,7 +128,8 @@ def web_server():
 class Faults:
     """What the proxy does to the next answers: each entry is used once, `None` lets one pass.
 
-    ("drop", n) : the connection is cut after n bytes of the body; ("status", code) : this answer instead.
+    ("drop", n) : the connection is cut after n bytes of the body; ("status", code) : this answer instead; ("hold",) :
+    no answer, and the request goes nowhere; ("lose",) : the request is done, but its answer never comes.
     only : requests whose method and path match are counted; the others pass.
     """
 
@@ -136,6 +139,7 @@ class Faults:
         self.always = None
         self.address = ""
         self.seen = []
+        self.holding = threading.Event()
 
     def next(self, line):
         if not re.search(self.only, line):
@@ -160,6 +164,11 @@ def proxy(upstream):
                 self.send_response_only(100)
                 self.end_headers()
             body = self.rfile.read(length) if length else self.chunks()
+            if fault and fault[0] == "hold":
+                faults.holding.set()
+                self.close_connection = True
+                time.sleep(20)
+                return
             if fault and fault[0] == "status":
                 self.send_response(fault[1])
                 self.send_header("Content-Length", "0")
@@ -171,6 +180,10 @@ def proxy(upstream):
             server.request(self.command, self.path, body=body, headers=headers | {"Content-Length": str(len(body))})
             answer = server.getresponse()
             content = answer.read()
+            if fault and fault[0] == "lose":
+                self.close_connection = True
+                self.connection.shutdown(socket.SHUT_RDWR)
+                return
             self.send_response_only(answer.status)
             for name, value in answer.getheaders():
                 if name.lower() not in _HOP and (name.lower() != "content-length" or self.command == "HEAD"):

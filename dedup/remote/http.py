@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from typing import IO
 
 from dedup.errors import InputError
-from dedup.remote.objects import READ_SECONDS, LostError, RemoteFile, changed, patiently
+from dedup.remote.objects import READ_SECONDS, LostError, RemoteFile, changed
 from dedup.remote.urls import Url
 
 _AGAIN = {408, 425, 429, 500, 502, 503, 504}
@@ -40,7 +40,7 @@ class Web:
 
     def find(self, url: Url) -> list[RemoteFile]:
         """Return the file of this URL; it is asked for its first byte."""
-        return [patiently(lambda: self._found(url), str(url))]
+        return [self._found(url)]
 
     def fetch(self, file: RemoteFile, start: int, stop: int) -> bytes:
         """Return bytes start … stop − 1."""
@@ -97,6 +97,8 @@ def _answer(url: Url, range: str) -> Iterator[http.client.HTTPResponse]:
         reason = f"{error.code} {http.client.responses.get(error.code, '')}".strip()
         remedy = _REMEDY.get(error.code, "see what the server wants")
         raise InputError(f"{url}: the server answers {reason}, wanted the file; {remedy}") from None
+    except (ValueError, OverflowError, http.client.InvalidURL) as error:
+        raise InputError(f"{url}: cannot be asked for ({type(error).__name__}); check the URL") from None
     except (OSError, http.client.HTTPException) as error:  # URLError is an OSError
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):  # of the local file
             raise

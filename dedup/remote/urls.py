@@ -83,7 +83,7 @@ def parse(text: str) -> Url:
         user, _, store = store.rpartition("@")
         if scheme not in WEB:
             raise SettingsError(f"{scheme}://{store}/{key}: got a user or password in the URL; {_INSTEAD}")
-    if not store or (scheme in WEB and not re.fullmatch(r"[^\s\\@]+?(:\d{1,5})?", store)):
+    if not store or (scheme in WEB and not re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^\s\\@:\[\]]+)(:\d{1,5})?", store)):
         raise SettingsError(f"{scheme}://{store}: no {'host' if scheme in WEB else 'bucket'} in this URL; name one")
     return Url(scheme, store, key, query, user)
 
