@@ -85,7 +85,7 @@ def test_a_change_while_reading_is_refused(s3):
     put(s3, "a.jsonl")
     source = open_paths(["s3://news/a.jsonl"], ReadingParams())
     put(s3, "a.jsonl", content=b'{"text": "The barge ran on rocks."}\n')
-    with pytest.raises(InputError, match="s3://news/a.jsonl: has changed while it was read"):
+    with pytest.raises(InputError, match=r"s3://news/a.jsonl: has changed while it was read"):
         list(source.batches())
     source = open_paths(["s3://news/a.jsonl"], ReadingParams())
     s3.delete_object(Bucket="news", Key="a.jsonl")

@@ -93,7 +93,7 @@ class _Ranges(io.RawIOBase):
         self._at = 0
         self._start = 0  # of the block
         self._block = b""
-        self._ahead = SMALL_BYTES
+        self._ahead = SMALL_BYTES // 2  # doubled by the first range
 
     def readable(self) -> bool:
         return True
