@@ -180,7 +180,7 @@ class Bucket:
                 raise RefusedError from None
             if code == "NoSuchBucket":
                 raise self._error(f"{place}: no such bucket, wanted to {verb} it; check the name") from None
-            if code == "NotImplemented":
+            if status == 501:  # NotImplemented
                 raise NotImplementedError from None
             if status in (401, 403) or code in _EXPIRED:
                 raise self._error(f"{place}: access denied ({code}); {_DENIED.format(verb)}") from None
