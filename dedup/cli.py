@@ -117,7 +117,7 @@ def cluster(  # the settings among these are read from the context, with the lay
 
     Reads JSON Lines, CSV, TSV, Parquet and text files. Results go to stdout, all else to stderr.
     """
-    from dedup import logs, metrics, outputs, settings, summaries, terminal, unchanged
+    from dedup import logs, metrics, settings, summaries, terminal
 
     with metrics.written(None if dry_run else metrics_file) as figures:
         params = settings.params_of(options.in_force(ctx, config))
@@ -125,26 +125,22 @@ def cluster(  # the settings among these are read from the context, with the lay
         _spare_pandas()
         stdout, stderr = _consoles(no_color)
 
-        outputs.check_inputs(out, inputs, params.reading.include, params.reading.exclude)
         if dry_run:
             previews.show_input(inputs, params, as_json, stdout)
             return
 
+        from dedup import jobs as job
         from dedup import pipeline
         from dedup.run import open_run
 
         log = logs.Lines(sys.stderr, quiet) if log_format == options.LogFormat.json else None
-        made = None
-        with outputs.claim(out, if_exists.value, inputs, lock_timeout) as claim:
-            signals.guard(claim)
-            seen = unchanged.look(inputs, params.reading)
-            if if_exists.value != "skip" or not unchanged.is_same(claim.target, seen, params):
-                outputs.check_space(out, sum(file.bytes for file in seen or ()), params.with_text)
-                when = "never" if quiet else progress.value
-                with _watched(log, stderr, when, params.jobs, moving=not verbose) as report:
-                    made = pipeline.cluster(inputs, params, progress=figures.watching(report))
-                unchanged.note(made.manifest, seen or [])
-                made.save(claim, if_exists.value)
+
+        def run() -> Result:
+            when = "never" if quiet else progress.value
+            with _watched(log, stderr, when, params.jobs, moving=not verbose) as report:
+                return pipeline.cluster(inputs, params, progress=figures.watching(report))
+
+        made = job.make(inputs, out, params, if_exists.value, lock_timeout, run, signals.guard)
         result = made or open_run(out)
         figures.counts = result.manifest["counts"]
         if not quiet:

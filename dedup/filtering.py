@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from dedup import commit, reading
 from dedup.errors import InputError, OutputExistsError, SettingsError
+from dedup.remote import RemoteFile, is_url
 from dedup.run import Result, kept_column
 
 ENDINGS = (".parquet", ".jsonl", ".csv")
@@ -100,7 +101,7 @@ def _check_files(files: list[Path], if_exists: str, inputs: list[str], run: Path
         raise SettingsError(f"if-exists: got {if_exists!r}, wanted error or overwrite")
     if len({file.resolve() for file in files}) < len(files):
         raise SettingsError(f"{files[0]}: named for the kept and for the dropped records; name two files")
-    sources = {Path(path).resolve() for path in inputs if path}
+    sources = {Path(path).resolve() for path in inputs if path and not is_url(path)}
     for file in files:
         if file.suffix not in ENDINGS:
             raise SettingsError(f"{file}: got ending {file.suffix!r}, wanted {', '.join(ENDINGS)}; name another file")
@@ -121,14 +122,15 @@ def _check_input(file: dict[str, Any]) -> None:
             f"{file['source_file']}: the run was made from data in memory, wanted files; "
             "use Result.kept() in Python, or cluster files"
         )
-    path = Path(file["path"])
+    path = reading.place_of(file["path"])
     remedy = "put the file back as it was, or cluster again"
-    size = path.stat().st_size if path.is_file() else None
+    size = path.stat().st_size if isinstance(path, RemoteFile) or path.is_file() else None
     if size != file["bytes"]:
         got = "is not there" if size is None else f"has {size:,} bytes"
         raise InputError(f"{path}: {got}, wanted {file['bytes']:,} bytes as in the run; {remedy}")
-    if commit.sha256(path) != file["sha256"]:
-        raise InputError(f"{path}: has changed since the run, wanted SHA-256 {file['sha256'][:12]}…; {remedy}")
+    if not reading.is_version(path, file):
+        wanted = f"SHA-256 {file['sha256'][:12]}…" if file["sha256"] else f"version {file['etag']}"
+        raise InputError(f"{path}: has changed since the run, wanted {wanted}; {remedy}")
 
 
 def _check_names(path: str, names: list[str]) -> None:

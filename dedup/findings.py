@@ -18,6 +18,7 @@ import dedup
 from dedup import duplicates, listing, reading, schema, tables, text, weighing
 from dedup.kernels.cosine import pair_cosines
 from dedup.params import Params
+from dedup.remote import is_url, shown_root
 from dedup.run import SKIPPED, Result
 from dedup.spill import Spill
 from dedup.tables import Grouping
@@ -208,12 +209,12 @@ def name_stories(corpus: Corpus, found: Stories) -> list[str]:
 def manifest(corpus: Corpus, result: Result, params: Params, seconds: dict[str, float]) -> dict[str, Any]:
     """Describe the run: inputs, settings, counts and seconds. The run id hangs on inputs, settings and version only."""
     inputs = [asdict(file) for file in corpus.source.files]
-    paths = [Path(file["path"]) for file in inputs if file["path"]]
+    paths = [file["path"] for file in inputs if file["path"]]
     settings = params.results()
     identity = [
         dedup.__version__,
         settings,
-        [[file["source_file"], file["sha256"], file["records"]] for file in inputs],
+        [[file["source_file"], file["sha256"] or file["etag"], file["records"]] for file in inputs],
     ]
     documents = result.documents
     group_size, story_size = result.groups["duplicate_size"].to_numpy(), result.clusters["story_size"].to_numpy()
@@ -221,7 +222,7 @@ def manifest(corpus: Corpus, result: Result, params: Params, seconds: dict[str, 
         "format": 1,
         "version": dedup.__version__,
         "run_id": hashlib.sha256(orjson.dumps(identity, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16],
-        "root": str(_root(paths)),
+        "root": _root(paths),
         "inputs": inputs,
         "settings": settings,
         "counts": {
@@ -241,8 +242,10 @@ def manifest(corpus: Corpus, result: Result, params: Params, seconds: dict[str, 
     }
 
 
-def _root(paths: list[Path]) -> str | Path:
-    return Path(*_common([path.parent.parts for path in paths])) if paths else ""
+def _root(paths: list[str]) -> str:
+    if not paths or any(map(is_url, paths)):
+        return shown_root(paths)
+    return str(Path(*_common([Path(path).parent.parts for path in paths])))
 
 
 def _common(parts: list[tuple[str, ...]]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ manifest with the hash of every file is written last, after a check that the tab
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ from dedup import commit, invariants, lookup, manifests, outputs, verify
 from dedup.errors import DamagedRunError, DedupError, SettingsError
 from dedup.manifests import REJECTS, TABLES
 from dedup.publishing import Claim
+from dedup.remote import is_url
 
 IfExists = Literal["error", "skip", "overwrite"]
 
@@ -73,19 +74,19 @@ class Result:
         """
         return self.documents.filter(self.documents[kept_column(level)])
 
-    def write(self, out: str | Path, *, if_exists: IfExists = "error", lock_timeout: float = 0.0) -> Path:
-        """Write the run to a folder, which appears at once and complete, or not at all.
+    def write(self, out: str | Path, *, if_exists: IfExists = "error", lock_timeout: float = 0.0) -> str | Path:
+        """Write the run to a folder or to S3, where it appears at once and complete, or not at all.
 
         Parameters
         ----------
-        out : the folder; missing parents are made.
+        out : the folder; missing parents are made. Or s3://bucket/prefix, where `skip` is `overwrite`.
         if_exists : `error`; `overwrite` to replace an earlier run; `skip` to leave one that was made from the same
             files with the same settings and version, and to replace any other. What is no run is never replaced.
         lock_timeout : seconds to wait for another run that writes this folder.
 
         Returns
         -------
-        The folder.
+        The folder, or the URL.
 
         Raises
         ------
@@ -96,6 +97,8 @@ class Result:
         ResourceError
             The disk is full, or another write failed; nothing was changed.
         """
+        if is_url(out):
+            return _upload(self, str(out), if_exists)
         with outputs.claim(out, if_exists, self._paths(), lock_timeout) as claim:
             if if_exists != "skip" or not self._is_at(claim.target):
                 self.save(claim, if_exists)
@@ -166,7 +169,7 @@ def open_run(path: str | Path) -> Result:
 
     Parameters
     ----------
-    path : its folder.
+    path : its folder, or s3://bucket/prefix.
 
     Raises
     ------
@@ -175,6 +178,11 @@ def open_run(path: str | Path) -> Result:
     DamagedRunError
         A file of the run is missing, has another size than the manifest says, or cannot be read.
     """
+    if is_url(path):
+        from dedup.remote import publishing  # noqa: PLC0415 - nothing of it is needed where runs are local
+
+        with publishing.downloaded(str(path)) as folder:
+            return replace(open_run(folder), path=None)
     folder = Path(path)
     manifest = manifests.read(folder)
     for name, entry in manifest["files"].items():
@@ -192,6 +200,15 @@ def open_run(path: str | Path) -> Result:
         if missing := set(wanted.names) - set(tables[name].column_names):
             raise DamagedRunError(f"{folder / name}.parquet: no column {min(missing)!r}; make the run again")
     return Result(**tables, rejects=rejects, manifest=manifest, path=folder)
+
+
+def _upload(result: Result, out: str, if_exists: str) -> str:
+    from dedup.remote import publishing  # noqa: PLC0415 - nothing of it is needed where OUT is local
+
+    publishing.check_out(out, if_exists, [file["path"] for file in result.manifest["inputs"]])
+    with publishing.publication(out, if_exists, result.manifest["run_id"]) as staging, commit.write_errors(staging):
+        _stage(result, staging)
+    return out
 
 
 def _stage(result: Result, staging: Path) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dedup import commit, reading, stories
+from dedup import reading, stories
 from dedup.engines.local import LocalEngine
 from dedup.errors import InputError
 from dedup.evaluate import evaluate
@@ -155,13 +154,15 @@ def _corpus(source: Any, params: Params, engine: LocalEngine, clock: Clock) -> C
 def _unchanged_inputs(result: Result) -> list[reading.FoundFile]:
     """Return the files that a run was made from, under the names and in the order that it had them."""
     run = result.path or "the run"
-    files = [reading.FoundFile(Path(file["path"]), file["source_file"]) for file in result.manifest["inputs"]]
+    files = [
+        reading.FoundFile(reading.place_of(file["path"]), file["source_file"]) for file in result.manifest["inputs"]
+    ]
     for file, was in zip(files, result.manifest["inputs"], strict=True):
         made = f"evaluate --sweep: {run} was made from {reading.printable(was['path'] or was['source_file'])}"
         if not was["path"]:
             raise InputError(f"{made}, not from files; cluster with with_text, or hand the data itself to sweep")
         try:
-            same = file.path.stat().st_size == was["bytes"] and commit.sha256(file.path) == was["sha256"]
+            same = reading.is_version(file.path, was)
         except OSError as error:
             remedy = "put it back, or cluster again with --with-text, after which a run needs its input no more"
             raise InputError(f"{made}, which cannot be read ({error.strerror}); {remedy}") from error

@@ -50,7 +50,7 @@ def look(inputs: Sequence[str], params: ReadingParams) -> list[Seen] | None:
 
 
 def _seen(file: reading.FoundFile, now: int) -> Seen:
-    status = file.path.stat()
+    status = Path(file.path).stat()
     times = (status.st_mtime_ns, status.st_ctime_ns)
     return Seen(str(file.path), file.source_file, status.st_size, times if max(times) < now - SETTLED_NS else None)
 
@@ -67,16 +67,24 @@ def note(manifest: dict[str, Any], seen: Sequence[Seen]) -> None:
 def is_same(out: str | Path, seen: Sequence[Seen] | None, params: Params) -> bool:
     """Tell whether the run in a folder is whole by its sizes, and made by this version of these inputs and settings."""
     folder = Path(out)
-    if seen is None:
-        return False
     try:
         manifest = manifests.read(folder)
+        whole = all((folder / name).stat().st_size == entry["bytes"] for name, entry in manifest["files"].items())
+    except (DedupError, OSError, KeyError, TypeError):  # no run, or a damaged one
+        return False
+    return whole and is_made_of(manifest, seen, params)
+
+
+def is_made_of(manifest: dict[str, Any] | None, seen: Sequence[Seen] | None, params: Params) -> bool:
+    """Tell whether a run was made by this version of these inputs and settings, by its manifest."""
+    if manifest is None or seen is None:
+        return False
+    try:
         made = [manifest["version"], manifests.dumps(manifest["settings"])]
         if made != [dedup.__version__, manifests.dumps(params.results())] or len(manifest["inputs"]) != len(seen):
             return False
-        whole = all((folder / name).stat().st_size == entry["bytes"] for name, entry in manifest["files"].items())
-        return whole and all(map(_is_same, manifest["inputs"], seen))
-    except (DedupError, OSError, KeyError, TypeError):  # no run, or a damaged one
+        return all(map(_is_same, manifest["inputs"], seen))
+    except (DedupError, OSError, KeyError, TypeError):  # a damaged one
         return False
 
 

@@ -13,10 +13,12 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
+import servers
 from typer.testing import CliRunner
 
 from dedup import cli, reading, schema, text, weighing
 from dedup.params import ReadingParams, StoryParams
+from dedup.remote import objects
 from dedup.run import Result
 
 SEEDS = Path(__file__).parents[1] / "seeds"
@@ -208,3 +210,36 @@ def seed_vectors():
     days = pa.Table.from_batches(batches)["published_at"].cast(pa.int64()).to_numpy() / 8.64e10
     days = np.where(np.arange(len(days)) % 5 == 0, np.nan, days)
     return terms, weighing.vectors(terms, weighing.background()), days
+
+
+@pytest.fixture(scope="session")
+def s3_address():
+    pytest.importorskip("moto.server", reason="the local S3 server is moto's: pip install 'moto[server]'")
+    pytest.importorskip("boto3", reason="the package for s3:// URLs is not installed")
+    with servers.s3_server() as address:
+        yield address
+
+
+@pytest.fixture
+def s3(s3_address, monkeypatch):
+    """A client of the local S3 server, with the empty bucket `news`; dedup finds the same server by its environment."""
+    import boto3
+
+    for name, value in {**servers.KEYS, "AWS_ENDPOINT_URL": s3_address}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(objects, "PAUSE", 0.001)
+    client = boto3.client("s3", endpoint_url=s3_address)
+    client.create_bucket(Bucket="news")
+    yield client
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket="news"):
+        for entry in page.get("Contents", ()):
+            client.delete_object(Bucket="news", Key=entry["Key"])
+    client.delete_bucket(Bucket="news")
+
+
+@pytest.fixture
+def faults(s3, s3_address, monkeypatch):
+    """A proxy between dedup and the S3 server, which the client `s3` goes around."""
+    with servers.proxy(s3_address) as plan:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", plan.address)
+        yield plan

@@ -16,7 +16,7 @@ HEAVY = {"numba", "llvmlite", "sklearn", "scipy", "pyarrow", "numpy", "pandas"}
 LAYERS = (
     {"__main__"},
     {"cli"},
-    {"previews"},
+    {"jobs", "previews"},
     {"failures", "options", "signals"},
     {"terminal", "charts"},
     {"summaries"},
@@ -46,7 +46,7 @@ LAYERS = (
     },
     {"rarity", "policy", "verify", "outputs"},
     {"manifests", "publishing"},
-    {"kernels", "commit", "invariants", "lookup", "data"},
+    {"kernels", "commit", "invariants", "lookup", "data", "remote"},
     {"stores", "memory"},
     {"spill"},
     {"recall", "metrics", "logs"},

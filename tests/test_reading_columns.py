@@ -190,7 +190,6 @@ def test_paths_that_cannot_be_read(tmp_path):
         names([])
     for path, what in (
         ("-", "standard input"),
-        ("s3://b/k.jsonl", "a URL"),
         ("in/*.jsonl", "a quoted glob"),
         ("a\0b", "null"),
     ):

@@ -20,7 +20,7 @@ from __future__ import annotations
 from dedup.reading.documents import Reject
 from dedup.reading.files import FoundFile, find, printable
 from dedup.reading.opening import open_frame, open_paths, open_source
-from dedup.reading.raw import raw_records
+from dedup.reading.raw import is_version, place_of, raw_records
 from dedup.reading.source import InputFile, Source, check_rejects
 
 __all__ = [
@@ -30,9 +30,11 @@ __all__ = [
     "Source",
     "check_rejects",
     "find",
+    "is_version",
     "open_frame",
     "open_paths",
     "open_source",
+    "place_of",
     "printable",
     "raw_records",
 ]

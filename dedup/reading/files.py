@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple, NoReturn
 from dedup.errors import InputError
 from dedup.params import ReadingParams
 from dedup.reading.formats import ENDINGS, ending
+from dedup.remote import RemoteFile, is_url
 
 if TYPE_CHECKING:
     Hash = hashlib._Hash
@@ -26,28 +27,43 @@ MAX_LINE_BYTES = 256 << 20
 CORRUPT = (EOFError, zlib.error)  # what `unpacked` raises on a damaged gzip file
 
 _GZIP_MAGIC = b"\x1f\x8b"
-_LATER = {"-": "standard input", "://": "a URL", "*": "a quoted glob"}
+_LATER = {"-": "standard input", "*": "a quoted glob"}
 
 
 class FoundFile(NamedTuple):
     """A file to read: where it is, and its name relative to the input root with `/`, printable whatever its bytes."""
 
-    path: Path
+    path: Path | RemoteFile
     source_file: str
 
 
 def find(paths: Sequence[str | Path], params: ReadingParams) -> list[FoundFile]:
-    """Return the files that the arguments stand for, sorted by path bytes, each regular file once.
+    """Return the files that the arguments stand for, sorted by path bytes, local ones first, each regular file once.
 
     Folders are searched to any depth without following links to folders; names with `.` or `_` first are left out.
 
     Raises
     ------
+    SettingsError
+        If a URL cannot be used, or the package that reads it is missing.
     InputError
         If there is no argument, one is missing or neither file nor folder, or a folder holds nothing to read.
     """
     if not paths:
         raise InputError("no input; got no path, wanted files or folders; name at least one")
+    urls = [str(path) for path in paths if is_url(path)]
+    local = [path for path in paths if not is_url(path)]
+    return (_find_local(local, params) if local else []) + (_find_remote(urls, params, not local) if urls else [])
+
+
+def _find_remote(urls: list[str], params: ReadingParams, alone: bool) -> list[FoundFile]:
+    from dedup.remote.finding import find  # noqa: PLC0415 - nothing of it is needed where all files are local
+
+    found = find(urls, lambda relative, name: _wanted(relative, name, params), alone=alone)
+    return [FoundFile(file, name) for file, name in found]
+
+
+def _find_local(paths: Sequence[str | Path], params: ReadingParams) -> list[FoundFile]:
     # Not resolve: a link keeps the name that the user gave it.
     arguments = list(dict.fromkeys(Path(os.path.normpath(Path.cwd() / path)) for path in map(_checked, paths)))
     root = arguments[0]
@@ -109,12 +125,12 @@ def _unreadable(error: OSError) -> NoReturn:
     raise InputError(f"{printable(str(error.filename))}: {error.strerror}; make the folder readable or leave it out")
 
 
-def printable(path: str | Path) -> str:
+def printable(path: str | os.PathLike[str]) -> str:
     """Return a path with `/` between its parts, and with backslash escapes for bytes that are not UTF-8."""
     return os.fsencode(path).decode("utf-8", "backslashreplace").replace(os.sep, "/")
 
 
-def head(path: Path) -> tuple[bytes, bool]:
+def head(path: Path | RemoteFile) -> tuple[bytes, bool]:
     """Return the first bytes of a file, unpacked, and whether they had to be unpacked; none where they are damaged.
 
     Raises

@@ -21,6 +21,7 @@ from dedup.reading.documents import Chunk, Reject
 from dedup.reading.files import FoundFile
 from dedup.reading.rows import Item
 from dedup.reading.source import InputFile, Source
+from dedup.remote import RemoteFile
 
 MEMORY = "memory"
 _WANTED = "wanted paths, a data frame (pyarrow, pandas, polars, DuckDB), or a list of dicts"
@@ -91,6 +92,8 @@ def _opened(file: FoundFile, format: str, seen: list[InputFile]) -> Iterator[tup
     try:
         with file.path.open("rb") as stream:
             info = InputFile(str(file.path), file.source_file, format, bytes=file.path.stat().st_size)
+            if isinstance(file.path, RemoteFile):
+                info.etag = file.path.etag
             seen.append(info)
             yield stream, info
     except OSError as error:
@@ -114,7 +117,8 @@ def _text_files(found: Iterator[FoundFile], source: Source) -> Iterator[Item | R
 def _read_file(file: FoundFile, format: formats.Format, source: Source) -> Iterator[Chunk]:
     with _opened(file, format.name, source.files) as (stream, info):
         if format.name == "parquet":
-            info.sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+            if not info.etag:  # which names the content as well, and a remote file is not to be fetched twice
+                info.sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
             yield from parquet.read(parquet.file_batches(stream, info, source), info, source)
             return
         digest = hashlib.sha256()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,6 +17,42 @@ from dedup.reading import delimited, files, jsonl, parquet, plain
 from dedup.reading.documents import CANNOT, Reject, string_array, texts
 from dedup.reading.files import printable
 from dedup.reading.rows import Item
+from dedup.remote import RemoteFile, is_url
+
+
+def place_of(path: str) -> Path | RemoteFile:
+    """Return the file that a manifest names, for opening.
+
+    Raises
+    ------
+    InputError
+        It lies behind a URL and is not there any more, or cannot be reached.
+    """
+    if not is_url(path):
+        return Path(path)
+    from dedup.remote.finding import open_again  # noqa: PLC0415 - nothing of it is needed where all files are local
+
+    return open_again(path)
+
+
+def is_version(path: Path | RemoteFile, was: Mapping[str, Any]) -> bool:
+    """Tell whether a file is as its entry in a manifest says: by the version that its store names, else by its hash.
+
+    Raises
+    ------
+    OSError
+        A local file cannot be read.
+    InputError
+        Nor a remote one.
+    """
+    if path.stat().st_size != was["bytes"]:
+        return False
+    if isinstance(path, RemoteFile) and path.etag and path.etag == was["etag"]:
+        return True
+    if not was["sha256"]:
+        return False
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest() == str(was["sha256"])
 
 
 def raw_records(path: str, format: str, rows: npt.NDArray[np.int64]) -> pa.Table:
@@ -40,7 +76,7 @@ def raw_records(path: str, format: str, rows: npt.NDArray[np.int64]) -> pa.Table
     """
     place = printable(path)
     try:
-        with Path(path).open("rb") as file:
+        with place_of(path).open("rb") as file:
             table = _parquet(file, rows) if format == "parquet" else _table(file, format, path, rows)
     except OSError as error:
         raise InputError(f"{place}: {error.strerror}; wanted the file that was clustered; put it back") from None

@@ -31,7 +31,10 @@ COUNTS = (
 
 @dataclass
 class InputFile:
-    """One input as the manifest names it; `path` is "" and `bytes` and `sha256` are empty for data in memory."""
+    """One input as the manifest names it; `path` is "" and `bytes` and `sha256` are empty for data in memory.
+
+    `etag` is the store's name for the version of a remote file; a remote Parquet file with one has no `sha256`.
+    """
 
     path: str
     source_file: str
@@ -41,6 +44,7 @@ class InputFile:
     records: int = 0
     rejected: int = 0
     columns: dict[str, str] = field(default_factory=dict)
+    etag: str = ""
 
 
 class Source:

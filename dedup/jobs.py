@@ -1,0 +1,66 @@
+"""One job: what is there already is left or replaced, all else is refused before the work begins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from dedup import outputs, unchanged
+from dedup.params import Params
+from dedup.publishing import Claim
+from dedup.remote import is_url
+from dedup.run import IfExists, Result
+
+
+def make(
+    inputs: Sequence[str],
+    out: str,
+    params: Params,
+    if_exists: IfExists,
+    lock_timeout: float,
+    run: Callable[[], Result],
+    guard: Callable[[Claim], None],
+) -> Result | None:
+    """Make a run at `out`, unless the policy is `skip` and it was made there from the same inputs and settings.
+
+    Parameters
+    ----------
+    run : does the work
+    guard : is told the claim that a signal should abandon
+
+    Returns
+    -------
+    What was made; None where nothing was to be done.
+
+    Raises
+    ------
+    OutputExistsError, LockedError, ResourceError, SettingsError
+        As `Result.write`, but for what failed while writing before the work begins.
+    """
+    if is_url(out):
+        return _make_remote(inputs, out, params, if_exists, run)
+    outputs.check_inputs(out, inputs, params.reading.include, params.reading.exclude)
+    with outputs.claim(out, if_exists, inputs, lock_timeout) as claim:
+        guard(claim)
+        seen = unchanged.look(inputs, params.reading)
+        if if_exists == "skip" and unchanged.is_same(claim.target, seen, params):
+            return None
+        outputs.check_space(out, sum(file.bytes for file in seen or ()), params.with_text)
+        made = run()
+        unchanged.note(made.manifest, seen or [])
+        made.save(claim, if_exists)
+    return made
+
+
+def _make_remote(
+    inputs: Sequence[str], out: str, params: Params, if_exists: IfExists, run: Callable[[], Result]
+) -> Result | None:
+    from dedup.remote import publishing  # noqa: PLC0415 - its libraries are an extra
+
+    publishing.check_out(out, if_exists, inputs)
+    seen = unchanged.look(inputs, params.reading)
+    if if_exists == "skip" and unchanged.is_made_of(publishing.manifest(out), seen, params):
+        return None
+    made = run()
+    unchanged.note(made.manifest, seen or [])
+    made.write(out, if_exists=if_exists)
+    return made
