@@ -16,6 +16,13 @@ from __future__ import annotations
 
 import errno
 
+# What an OSError says where disk, memory or the system's tables are full or failing.
+_RESOURCES = {
+    getattr(errno, name)
+    for name in ("ENOSPC", "EDQUOT", "EFBIG", "EIO", "EROFS", "ENOMEM", "EMFILE", "ENFILE")
+    if hasattr(errno, name)
+}
+
 
 class DedupError(Exception):
     """Base of all errors that dedup raises on purpose."""
@@ -71,6 +78,6 @@ def exit_code(error: BaseException) -> int:
         return error.code if isinstance(error.code, int) else 1
     if isinstance(error, KeyboardInterrupt):
         return 130
-    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)):
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _RESOURCES):
         return 7
     return int(getattr(error, "exit_code", 1))  # of DedupError, and of the command line's own errors

@@ -20,6 +20,7 @@ from dedup.errors import DedupError, exit_code
 LOG = logging.getLogger("dedup")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FAILING = (errno.EIO, errno.EROFS, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
+_SIGNALLED = {130: "interrupted", 143: "terminated"}
 _MOST_SHOWN = 300  # characters of an unforeseen message: some hold whole tables
 
 
@@ -54,7 +55,7 @@ class Commands(typer.core.TyperGroup):
         except (typer.Exit, typer.Abort):
             raise
         except SystemExit as error:  # of a signal, which has said so
-            self._tell_scheduler(exit_code(error), "terminated" if exit_code(error) == 143 else "stopped")
+            self._tell_scheduler(code := exit_code(error), _SIGNALLED.get(code, "stopped"))
             raise
         except Exception as error:
             if _is_usage_error(error):

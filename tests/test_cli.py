@@ -17,7 +17,7 @@ def test_version():
 def test_help_fits_a_terminal_and_names_every_command():
     said = command("--help")
     assert said.returncode == 0 and said.stderr == ""
-    for name in ("cluster", "show", "filter", "evaluate"):
+    for name in ("cluster", "show", "filter", "evaluate", "inspect", "config"):
         assert f"  {name} " in said.stdout
         text = run(name, "--help").stdout
         assert max(map(len, text.splitlines())) <= 80 and ESCAPE not in text

@@ -139,10 +139,12 @@ def test_only_the_command_line_knows_the_terminal():
         "try:\n    from dedup.cli import main; main()\nexcept SystemExit: pass",
         "import sys; sys.argv = ['dedup', 'cluster', '--help']\n"
         "try:\n    from dedup.cli import main; main()\nexcept SystemExit: pass",
+        "import sys; sys.argv = ['dedup', 'config', '--help']\n"
+        "try:\n    from dedup.cli import main; main()\nexcept SystemExit: pass",
         "import sys; sys.argv = ['dedup', '--version']\n"
         "try:\n    from dedup.cli import main; main()\nexcept SystemExit: pass",
     ],
-    ids=["import", "help", "cluster-help", "version"],
+    ids=["import", "help", "cluster-help", "config-help", "version"],
 )
 def test_nothing_heavy_is_loaded_before_a_command_runs(code):
     code += "\nimport json, sys; print(json.dumps([name.split('.')[0] for name in sys.modules]))"

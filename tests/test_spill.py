@@ -265,3 +265,15 @@ def test_a_shuffle_and_what_grows(batches, on_disk):
     assert columns.table().equals(table(by_part))
     assert all(column.num_chunks <= 1 for column in columns.table().columns)
     assert schema.ragged(columns.table()["values"])[0].tolist() == [v for _, values in by_part for v in values]
+
+
+def test_a_machine_without_a_folder_for_temporary_files(monkeypatch, tmp_path):
+    def none():
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr("tempfile.gettempdir", none)
+    made = spill.Spill(memory=LEAST)
+    assert made.array(10, np.int8).shape == (10,)
+    with pytest.raises(ResourceError, match="name one with --tmp-dir"):
+        made.array(LEAST, np.int8)
+    assert spill.Spill(str(tmp_path), LEAST).array(LEAST, np.int8).shape == (LEAST,)
