@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -107,9 +106,9 @@ def test_the_command(tmp_path):
     first = command(*words, "--json")
     assert first.returncode == 0 and json.loads(first.stdout)["skipped"] is False
     place, before = Path(tmp_path / "OUT").stat().st_ino, digests(tmp_path / "OUT")
-    start = time.process_time(), os.times().children_user
+    start = os.times().children_user
     second = command(*words, "--json")
-    assert os.times().children_user - start[1] < 1
+    assert os.times().children_user - start < 1
     said = json.loads(second.stdout)
     assert second.returncode == 0 and said["skipped"] is True and "nothing to do" in second.stderr
     assert {**said, "skipped": False} == json.loads(first.stdout)

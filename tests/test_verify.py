@@ -39,12 +39,13 @@ def test_a_sound_run(small_run):
 
 def test_damage_is_told_in_one_line_each(small_run):
     (small_run / "groups.parquet").unlink()
+    size = manifests.read(small_run)["files"]["pairs.parquet"]["bytes"]
     (small_run / "pairs.parquet").write_bytes(b"x")
     said = run("verify", small_run)
     assert said.exit_code == 8
     assert said.stdout.splitlines() == [
         f"{small_run}: groups.parquet: is missing",
-        f"{small_run}: pairs.parquet: has 1 bytes, wanted {manifests.read(small_run)['files']['pairs.parquet']['bytes']:,}",
+        f"{small_run}: pairs.parquet: has 1 bytes, wanted {size:,}",
     ]
     said = run("verify", small_run, "--json")
     assert said.exit_code == 8 and len(json.loads(said.stdout)["damage"]) == 2
