@@ -13,7 +13,7 @@ from conftest import ARTICLES, digests, run
 from dedup.run import open_run
 
 ROOT = Path(__file__).parents[1]
-# A run whose main thread is in one call of C for ten seconds, or sleeps in Python, when it is to write its tables.
+# A run that waits in Python or in calls of C while it writes its tables.
 CODE = (
     "import ctypes, sys, time; from dedup import commit\n"
     "wait = ctypes.CDLL(None).sleep if {in_c} else time.sleep\n"
@@ -21,13 +21,13 @@ CODE = (
     "def write_table(*args):\n"
     "    done = real(*args); print('writing', flush=True); [wait(1) for _ in range(20)]; return done\n"
     "commit.write_table = write_table\n"
-    "sys.argv = ['dedup', 'cluster', sys.argv[1], '-o', sys.argv[2], '--level', 'exact', '-q', '--if-exists', 'overwrite']\n"
+    "sys.argv[:1] = ['dedup', 'cluster', '--level', 'exact', '-q', '--if-exists', 'overwrite', '-o']\n"
     "from dedup.cli import main; main()"
 )
 
 
 def started(out, in_c=False, before=(), **kwargs):
-    words = [*before, sys.executable, "-c", CODE.format(in_c=in_c), ARTICLES, str(out)]
+    words = [*before, sys.executable, "-c", CODE.format(in_c=in_c), str(out), ARTICLES]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     child = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env, **kwargs)
     assert child.stdout.readline() == "writing\n", child.communicate()
