@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import shlex
 import time
@@ -40,9 +41,15 @@ def clean_json(text: str) -> str:
     return _UNSAFE.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        # rich would leave with 1; what a closed pipe means is for `failures` to say.
+        raise BrokenPipeError(errno.EPIPE, "nobody reads stdout")
+
+
 def console(stream: IO[str], plain: bool) -> Console:
     """Return a console on a stream; a plain one makes no colours."""
-    made = Console(
+    made = _Console(
         file=stream, color_system=None if plain else "auto", markup=False, emoji=False, highlight=False, soft_wrap=False
     )
     if not made.is_terminal:

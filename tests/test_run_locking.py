@@ -23,7 +23,9 @@ def holder(tmp_path):
     assert process.stdout.readline() == "held\n"
     yield process
     process.kill()
-    process.communicate()
+    process.wait()
+    process.stdin.close()
+    process.stdout.close()
 
 
 def test_a_held_lock_is_told_with_its_holder(result, tmp_path, holder):
@@ -34,7 +36,7 @@ def test_a_held_lock_is_told_with_its_holder(result, tmp_path, holder):
 
 
 def test_a_run_waits_for_the_lock(result, tmp_path, holder):
-    threading.Timer(0.5, lambda: holder.communicate("\n")).start()
+    threading.Timer(0.5, lambda: print(file=holder.stdin, flush=True)).start()
     start = time.monotonic()
     out = result.write(tmp_path / "OUT", lock_timeout=30)
     assert time.monotonic() - start > 0.4
