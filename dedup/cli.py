@@ -75,7 +75,8 @@ def _global(
 @app.command()
 def cluster(
     *,
-    inputs: options.Inputs,
+    inputs: options.Inputs = None,
+    files_from: options.FilesFrom = None,
     out: options.Out,
     if_exists: options.IfExists = options.Exists.error,
     with_text: options.WithText = False,
@@ -109,8 +110,11 @@ def cluster(
 ) -> None:
     """Group articles into duplicates and stories, and write them to a folder.
 
-    Reads JSON Lines, CSV, TSV, Parquet and text files. Results go to stdout, all else to stderr.
+    Reads JSON, JSON Lines, CSV, TSV, Parquet, text, Markdown and HTML files, packed or not. Results go to stdout, all
+    else to stderr.
     """
+    if not inputs and files_from is None:
+        raise typer.BadParameter("no INPUT; name files or folders, or --files-from FILE")
     from dedup import params, summaries, terminal
 
     settings = params.from_settings(
@@ -146,7 +150,12 @@ def cluster(
 
     from dedup.run import check_out
 
-    check_out(out, if_exists.value, inputs)
+    paths = [*(inputs or [])]
+    if files_from is not None:
+        from dedup.reading import listed
+
+        paths += listed(files_from)
+    check_out(out, if_exists.value, paths)
 
     from dedup import pipeline
     from dedup.engines.local import usable_cores
@@ -157,7 +166,7 @@ def cluster(
         terminal.progress(stderr, "never" if quiet else progress.value, moving=not verbose) as report,
         ahead.compiling(cores, None if quiet else partial(terminal.note, stderr)),
     ):
-        result = pipeline.cluster(inputs, settings, progress=report)
+        result = pipeline.cluster(paths, settings, progress=report)
     result.write(out, if_exists=if_exists.value)
     if not quiet:
         terminal.columns_read(stderr, result)

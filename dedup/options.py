@@ -68,7 +68,11 @@ IfExists = Annotated[Exists, typer.Option("--if-exists", help="Where the output 
 
 # Of `cluster`
 Inputs = Annotated[
-    list[str], typer.Argument(metavar="INPUT", help="Files, or folders with files in them.", show_default=False)
+    list[str] | None,
+    typer.Argument(metavar="INPUT", help="Files, folders, quoted globs, or - for standard input.", show_default=False),
+]
+FilesFrom = Annotated[
+    str | None, _option("Read the files that this one names, one a line or NUL-separated; - is stdin.", "FILE")
 ]
 Out = Annotated[str, _option("Folder to make, with the results in it.", "OUT", "--out", "-o")]
 WithText = Annotated[bool, typer.Option("--with-text", help="Write the texts too.")]

@@ -155,11 +155,10 @@ def test_parquet_with_bad_text(tmp_path):
 @pytest.mark.parametrize(
     ("name", "data", "code"),
     [
-        ("a.json", b' [\n{"text": "a"}]', "json_array"),
-        ("a.jsonl", b'[{"text": "a"}]', "json_array"),
-        ("a.json", b'{\n"text": "a"\n}', "json_document"),
         ("a.dat", b"words", "unknown_format"),
-        ("a.jsonl", b"\x28\xb5\x2f\xfd....", "unknown_format"),
+        ("a.jsonl", b"\x28\xb5\x2f\xfd....", "corrupt_zstd"),
+        ("a.jsonl", b"PK\x03\x04....", "unknown_format"),
+        ("a.txt", b"%PDF-1.7 ....", "unknown_format"),
         ("a.parquet", b"no", "bad_parquet"),
     ],
 )
@@ -175,7 +174,7 @@ def test_files_that_cannot_be_read(tmp_path, name, data, code):
 
 
 def test_files_without_records_are_fine(tmp_path):
-    for name in ("a.jsonl", "b.csv", "c.txt", "d.json", "e.tsv"):
+    for name in ("a.jsonl", "b.csv", "c.txt", "d.json", "e.tsv", "i.md", "j.html"):
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "f.jsonl").write_bytes(b"\n \n")
     (tmp_path / "g.csv").write_bytes(b"id,text\n")
