@@ -15,7 +15,7 @@ _STRING = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
 _NESTED = re.compile(rb'["\[\]{}]')
 _SCALAR_END = re.compile(rb'[\s,\[\]{}"]')
 _GAP = re.compile(rb"[\s,]*+")
-_OPEN, _CLOSE, _QUOTE, _BACKSLASH = b"[{", b"]}", ord('"'), ord("\\")
+_OPEN, _QUOTE, _BACKSLASH = b"[{", ord('"'), ord("\\")
 
 
 class _Scanner:
@@ -82,15 +82,7 @@ class _Scanner:
     def _inside(self, chunk: bytes, at: int) -> tuple[int, bool]:
         """Go on to what ends the record, or to the next step inside it."""
         if self._in_string:
-            found = _STRING.match(chunk, at)
-            end = found.end() if found else at
-            if end == len(chunk):
-                return end, False
-            if chunk[end] == _BACKSLASH:  # the last byte: what it escapes is in the next chunk
-                self._escaped = True
-                return len(chunk), False
-            self._in_string = False
-            return end + 1, self._depth == self._base
+            return self._string(chunk, at)
         if self._depth == self._base and chunk[at] not in b'[{"':
             found = _SCALAR_END.search(chunk, at)
             if found is None:
@@ -103,9 +95,20 @@ class _Scanner:
         sign = chunk[found.start()]
         if sign == _QUOTE:
             self._in_string = True
-            return found.end(), False
-        self._depth += 1 if sign in _OPEN else -1
-        return found.end(), self._depth == self._base
+        else:
+            self._depth += 1 if sign in _OPEN else -1
+        return found.end(), self._depth == self._base and not self._in_string
+
+    def _string(self, chunk: bytes, at: int) -> tuple[int, bool]:
+        found = _STRING.match(chunk, at)
+        end = found.end() if found else at
+        if end == len(chunk):
+            return end, False
+        if chunk[end] == _BACKSLASH:  # the last byte: what it escapes is in the next chunk
+            self._escaped = True
+            return len(chunk), False
+        self._in_string = False
+        return end + 1, self._depth == self._base
 
     def _record(self, last: bytes) -> Item | Reject:
         size, parts, (line, offset), row = self._size + len(last), self._parts, self._place, self._row

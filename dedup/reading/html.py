@@ -75,10 +75,10 @@ def article(page: str) -> dict[str, str]:
         raise InputError(
             f"web pages: {error}; wanted resiliparse; pip install 'dedup-stories[html]', or --exclude '*.htm*'"
         ) from None
-    tree = HTMLTree.parse(page)
+    tree: Any = HTMLTree.parse(page)
     url = _first(tree, ('link[rel="canonical"]', "href"), ('meta[property="og:url"]', "content"))
     heading = tree.document.query_selector("h1")
-    found = {
+    found: dict[str, str] = {
         "title": _first(tree, ('meta[property="og:title"]', "content"))
         or tree.title
         or (heading.text if heading else ""),
@@ -87,9 +87,9 @@ def article(page: str) -> dict[str, str]:
         "lang": _first(tree, ("html", "lang")),
         "url": url,
     }
-    # main_content leaves nothing of some short pages
-    text = extract_plain_text(tree, main_content=True, alt_texts=False, links=False).strip()
-    text = text or extract_plain_text(tree, main_content=False, alt_texts=False, links=False).strip()
+    text = ""
+    for main_content in (True, False):  # of some short pages no main content is left
+        text = text or extract_plain_text(tree, main_content=main_content, alt_texts=False, links=False).strip()
     return {"text": text} | {name: " ".join(value.split()) for name, value in found.items() if value.strip()}
 
 

@@ -58,10 +58,14 @@ class _Counted:
     def __init__(self, file: IO[bytes], digest: Hash) -> None:
         self._file = file
         self._digest = digest
+        self.first = b""  # what was read already and comes once more
         self.bytes = 0
         self.error: OSError | None = None
 
     def read(self, size: int) -> bytes:
+        if self.first:
+            block, self.first = self.first[:size], self.first[size:]
+            return block
         try:
             block = self._file.read(size)
         except OSError as error:
@@ -76,6 +80,9 @@ class _Counted:
 
     def seekable(self) -> bool:
         return False
+
+    def close(self) -> None:
+        """Leave the file open: whoever opened it closes it."""
 
 
 def unpacked(file: IO[bytes], digest: Hash) -> Iterator[bytes]:
@@ -168,30 +175,8 @@ def _members(new: Callable[[], Any], block: bytes, read: Callable[[int], bytes])
                 raise EOFError("the file ends inside the packed data")
 
 
-class _Rejoined:
-    """A stream whose first block was taken already."""
-
-    closed = False
-    mode = "rb"
-
-    def __init__(self, block: bytes, stored: _Counted) -> None:
-        self._block = block
-        self._stored = stored
-
-    def read(self, size: int) -> bytes:
-        if self._block:
-            block, self._block = self._block[:size], self._block[size:]
-            return block
-        return self._stored.read(size)
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return False
-
-
 def _zstd(block: bytes, stored: _Counted) -> Iterator[bytes]:
-    with pa.CompressedInputStream(pa.PythonFile(_Rejoined(block, stored), "r"), "zstd") as stream:
+    stored.first = block
+    with pa.CompressedInputStream(pa.PythonFile(stored, "r"), "zstd") as stream:
         while piece := stream.read(PACKED_CHUNK_BYTES):
             yield piece

@@ -130,7 +130,7 @@ def _read_file(file: FoundFile, format: formats.Format, source: Source, tmp_dir:
 def _read_parquet(
     stream: BinaryIO, info: InputFile, source: Source, tmp_dir: str | None, own: dict[str, str | None]
 ) -> Iterator[Chunk]:
-    info.sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    info.sha256 = files.finished(stream, hashlib.sha256())
     stream.seek(0)
     head = stream.read(16)
     try:

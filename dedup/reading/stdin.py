@@ -29,7 +29,7 @@ class Spool:
 
     def open(self) -> BinaryIO:
         """Return a file over the whole stream, at its start."""
-        return io.BufferedReader(_Reader(self), CHUNK_BYTES)
+        return io.BufferedReader(_Reader(self), CHUNK_BYTES)  # type: ignore[type-var]
 
     def pull(self, end: int | None) -> None:
         """Read on until `end` bytes are kept, or all."""
