@@ -334,6 +334,7 @@ def test_odd_names_are_printable_and_distinct(tmp_path):
 def test_too_many_columns_are_refused_quickly(tmp_path, rows):
     names = ["text", *(f"c{n}" for n in range(100_000))]
     (tmp_path / "a.csv").write_text("\n".join([",".join(names)] + [",".join("x" for _ in names)] * rows))
+    names = names[:10_001]  # writing more takes long
     pq.write_table(pa.table({name: ["x"] * rows for name in names}), tmp_path / "b.parquet")
     (tmp_path / "c.jsonl").write_text('{"text": "good"}')
     table, source = read(tmp_path)
