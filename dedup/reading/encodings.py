@@ -28,7 +28,8 @@ def wide(head: bytes) -> str:
     for mark, name in _MARKS:
         if head.startswith(mark):
             return name
-    return _NULS.get(tuple(byte != 0 for byte in head[:4]), "")
+    there = tuple(byte != 0 for byte in head[:8])
+    return _NULS.get(there[:4], "") if there[4:] == there[: len(there) - 4] else ""
 
 
 def utf8(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -40,7 +41,7 @@ def utf8(chunks: Iterable[bytes]) -> Iterator[bytes]:
     head = b""
     for chunk in iterator:
         head += chunk
-        if len(head) >= 4:
+        if len(head) >= 8:
             break
     name = wide(head)
     if not name:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 1 << 20
 PACKED_CHUNK_BYTES = 1 << 16  # small, because what one call unpacks before it meets damage is lost
+_ZSTD_CHUNK_BYTES = 1 << 14  # smaller still: here all of it is lost, not only what could not be unpacked
 MAX_RATIO = 200  # unpacked to stored bytes; text packs 3 to 30 times, a bomb a thousand times and more ...
 RATIO_FROM_BYTES = 64 << 20  # ... which does not matter in files that unpack to less than this
 MAX_UNPACKED_BYTES = 1 << 38
@@ -178,5 +179,5 @@ def _members(new: Callable[[], Any], block: bytes, read: Callable[[int], bytes])
 def _zstd(block: bytes, stored: _Counted) -> Iterator[bytes]:
     stored.first = block
     with pa.CompressedInputStream(pa.PythonFile(stored, "r"), "zstd") as stream:
-        while piece := stream.read(PACKED_CHUNK_BYTES):
+        while piece := stream.read(_ZSTD_CHUNK_BYTES):
             yield piece
