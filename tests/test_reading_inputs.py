@@ -64,7 +64,7 @@ def test_packed_files_are_told_by_content(tmp_path, ending, shape):
 @pytest.mark.parametrize("ending", PACKERS)
 def test_what_was_read_before_damage_is_kept(tmp_path, ending):
     choose = random.Random(1)
-    lines = [json.dumps({"text": choose.randbytes(40).hex()}).encode() + b"\n" for _ in range(30_000)]
+    lines = [json.dumps({"text": choose.randbytes(40).hex()}).encode() + b"\n" for _ in range(8_000)]
     data = PACKERS[ending](b"".join(lines))
     for cut in (data[:-200], data[: len(data) // 2], data[:-100] + b"junk" + data[-90:], data[:12]):
         path = tmp_path / f"in.jsonl.{ending}"
@@ -74,7 +74,7 @@ def test_what_was_read_before_damage_is_kept(tmp_path, ending):
         assert source.rejects[-1].code.startswith("corrupt_")
         assert "fetch the file again" in source.rejects[-1].message
         if len(cut) > len(data) - 300 and ending != "bz2":
-            assert source.files[1].records > 20_000
+            assert source.files[1].records > 5_000
 
 
 def test_bombs_are_stopped_while_they_unpack(tmp_path, monkeypatch):
@@ -257,7 +257,7 @@ SAMPLES = {
 def test_encodings_of_text_files(tmp_path, encoding):
     text = SAMPLES[encoding]
     (tmp_path / "a.txt").write_bytes(text.encode(encoding))
-    (tmp_path / "b.csv").write_bytes(f"id,text\nx,plain\ny,{text}\n".encode(encoding))
+    (tmp_path / "b.csv").write_bytes(f'id,text\nx,plain\ny,"{text}"\n'.encode(encoding))
     table, source = read(tmp_path)
     assert table["text"].to_pylist() == [text, "plain", text]
     wide = encoding.startswith("utf")

@@ -29,7 +29,7 @@ class _Scanner:
         self._row = 0
         self._depth = 0
         self._base = 0  # depth at which records lie: 1 inside an array
-        self._in_string = self._escaped = self._open = False
+        self._in_string = self._escaped = self._open = self._scalar = False
         self._parts: list[bytes] = []  # of a record whose end has not come yet
         self._size = 0
         self._place = (1, 0)  # line and offset of that record
@@ -73,7 +73,7 @@ class _Scanner:
         if chunk[at] == ord("]") and self._base == 1:
             self._base = self._depth = 0
             return at + 1
-        self._open = True
+        self._open, self._scalar = True, chunk[at] not in b'[{"'
         self._line += chunk.count(b"\n", self._counted, at)
         self._counted = at
         self._place = self._line, self._offset + at
@@ -83,11 +83,11 @@ class _Scanner:
         """Go on to what ends the record, or to the next step inside it."""
         if self._in_string:
             return self._string(chunk, at)
-        if self._depth == self._base and chunk[at] not in b'[{"':
+        if self._scalar:
             found = _SCALAR_END.search(chunk, at)
             if found is None:
                 return len(chunk), False
-            fresh = found.start() == at and not self._parts  # a bracket that closes nothing
+            fresh = found.start() == at and not self._size  # a bracket that closes nothing
             return at + 1 if fresh else found.start(), True
         found = _NESTED.search(chunk, at)
         if found is None:
