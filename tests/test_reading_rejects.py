@@ -99,15 +99,18 @@ def test_damaged_gzip(tmp_path, ending):
     lines = [json.dumps({"text": value}) if ending == "jsonl" else value for value in values]
     data = gzip.compress("\n".join(["text", *lines] if ending == "csv" else lines).encode())
     path = tmp_path / f"a.{ending}.gz"
+    (tmp_path / "z.jsonl").write_text('{"text": "read in any case"}')
     for damaged in (data[: len(data) // 2], data[:-4] + b"\0\0\0\0", data[:10_000] + b"\xff" * 9 + data[10_009:]):
         path.write_bytes(damaged)
-        texts, (reject,) = read(path)
+        (*texts, _), (reject,) = read(tmp_path)
         assert reject.code == "corrupt_gzip"
         assert texts == values[: len(texts)]
         assert reject.source_row == len(texts)
         assert bool(texts) or ending == "txt" or damaged[-4:] == data[-4:]
     path.write_bytes(data[:5])
-    assert [reject.code for reject in read(path)[1]] == ["corrupt_gzip"]
+    assert [reject.code for reject in read(tmp_path)[1]] == ["corrupt_gzip"]
+    with pytest.raises(InputError, match="damaged gzip data"):
+        read(path)
 
 
 def test_gzip_of_many_members(tmp_path):
