@@ -76,7 +76,8 @@ def _global(
 def cluster(  # the settings among these are read from the context, with the layers below the flags
     *,
     ctx: typer.Context,
-    inputs: options.Inputs,
+    inputs: options.Inputs = None,
+    files_from: options.FilesFrom = None,
     out: options.Out,
     if_exists: options.IfRunExists = options.RunExists.error,
     with_text: options.WithText = None,
@@ -115,7 +116,8 @@ def cluster(  # the settings among these are read from the context, with the lay
 ) -> None:
     """Group articles into duplicates and stories, and write them to a folder.
 
-    Reads JSON Lines, CSV, TSV, Parquet and text files. Results go to stdout, all else to stderr.
+    Reads JSON, JSON Lines, CSV, TSV, Parquet, text, Markdown and HTML files, packed or not. Results go to stdout, all
+    else to stderr.
     """
     from dedup import logs, metrics, settings, summaries, terminal
 
@@ -125,8 +127,9 @@ def cluster(  # the settings among these are read from the context, with the lay
         _spare_pandas()
         stdout, stderr = _consoles(no_color)
 
+        paths = options.named(inputs, files_from)
         if dry_run:
-            previews.show_input(inputs, params, as_json, stdout)
+            previews.show_input(paths, params, as_json, stdout)
             return
 
         from dedup import jobs as job
@@ -138,9 +141,9 @@ def cluster(  # the settings among these are read from the context, with the lay
         def run() -> Result:
             when = "never" if quiet else progress.value
             with _watched(log, stderr, when, params.jobs, moving=not verbose) as report:
-                return pipeline.cluster(inputs, params, progress=figures.watching(report))
+                return pipeline.cluster(paths, params, progress=figures.watching(report))
 
-        made = job.make(inputs, out, params, if_exists.value, lock_timeout, run, signals.guard)
+        made = job.make(paths, out, params, if_exists.value, lock_timeout, run, signals.guard)
         result = made or open_run(out)
         figures.counts = result.manifest["counts"]
         if not quiet:

@@ -119,7 +119,7 @@ def _check_files(files: list[Path], if_exists: str, inputs: list[str], run: Path
 def _check_input(file: dict[str, Any]) -> None:
     if not file["path"]:
         raise InputError(
-            f"{file['source_file']}: the run was made from data in memory, wanted files; "
+            f"{file['source_file']}: the run was made from data in memory or from a pipe, wanted files; "
             "use Result.kept() in Python, or cluster files"
         )
     path = reading.place_of(file["path"])

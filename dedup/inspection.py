@@ -18,7 +18,7 @@ from dedup import memory, reading
 from dedup.engines.local import usable_cores
 from dedup.errors import InputError, TooManyRejectsError
 from dedup.params import Params
-from dedup.reading import columns, files, formats, opening, parquet
+from dedup.reading import columns, files, formats, parquet
 from dedup.reading.files import FoundFile
 from dedup.reading.source import InputFile, Source
 from dedup.spill import Spill
@@ -66,8 +66,8 @@ def inspect(paths: Sequence[str | Path], params: Params) -> dict[str, Any]:
     InputError
         As a run would: no input, none that can be read, or a file without a text or a title.
     """
-    found = files.find(paths, params.reading)
-    sizes = [file.path.stat().st_size for file in found]
+    found = reading.find(paths, params.reading, params.tmp_dir)
+    sizes = [0 if file.spool else file.path.stat().st_size for file in found]
     step = -(-len(found) // MOST_FILES)
     rows: list[dict[str, Any]] = []
     rejects: list[reading.Reject] = []
@@ -116,7 +116,7 @@ def inspect(paths: Sequence[str | Path], params: Params) -> dict[str, Any]:
 
 def _sample(file: FoundFile, size: int, whole: bool, params: Params) -> tuple[_Sampled, list[pa.RecordBatch], Source]:
     settings = replace(params.reading, limit=None, max_rejects=_REJECTS)
-    format = opening._detected(file)
+    format = reader.detected(file, settings)
     source, rows = None, None
     if format.name == "parquet" and not whole:
         source, rows = _start_of_parquet(file, params)
@@ -154,7 +154,7 @@ def _start_of_parquet(file: FoundFile, params: Params) -> tuple[Source | None, i
     """
     settings = replace(params.reading, limit=None, max_rejects=_REJECTS, keep_cols=())
     try:
-        with file.path.open("rb") as stream:
+        with files.opened(file) as stream:
             opened = parquet.opened(stream)
             roles = columns.choose(opened.schema_arrow.names, params.reading, file.source_file)
             wanted = list(dict.fromkeys(roles.values()))
@@ -170,8 +170,8 @@ def _records_per_byte(file: FoundFile, format: str) -> float | None:
     if format not in ("jsonl", "csv", "tsv"):
         return None
     content, stored, marks = bytearray(), [0], [0]
-    with file.path.open("rb") as stream:
-        for part in files.unpacked(stream, hashlib.sha256()):
+    with files.opened(file) as stream:
+        for part in unpacked(stream, hashlib.sha256()):
             if stream.tell() > stored[-1]:  # all that was read before has been unpacked by now
                 stored.append(stream.tell())
                 marks.append(len(content))

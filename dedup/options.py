@@ -121,6 +121,17 @@ def consoles(no_color: bool) -> tuple[Console, Console]:
     return console(sys.stdout, plain), console(sys.stderr, plain)
 
 
+def named(inputs: list[str] | None, files_from: str | None) -> list[str]:
+    """Return the inputs that a command line names, and those that a file lists."""
+    if not inputs and files_from is None:
+        raise typer.BadParameter("no INPUT; name files or folders, or --files-from FILE")
+    if files_from is None:
+        return [*(inputs or [])]
+    from dedup.reading import listed  # noqa: PLC0415 - not for --help
+
+    return [*(inputs or []), *listed(files_from)]
+
+
 def print_json(value: Any) -> None:
     """Print what --json asks for."""
     from dedup.terminal import clean_json  # noqa: PLC0415 - rich is loaded where there is something to say
@@ -145,7 +156,11 @@ IfExists = Annotated[Exists, typer.Option("--if-exists", help="Where the output 
 
 # Of `cluster`
 Inputs = Annotated[
-    list[str], typer.Argument(metavar="INPUT", help="Files, or folders with files in them.", show_default=False)
+    list[str] | None,
+    typer.Argument(metavar="INPUT", help="Files, folders, quoted globs, or - for standard input.", show_default=False),
+]
+FilesFrom = Annotated[
+    str | None, _option("Read the files that this one names, one a line or NUL-separated; - is stdin.", "FILE")
 ]
 Out = Annotated[str, _option("Folder to make, with the results in it.", "OUT", "--out", "-o")]
 WithText = Annotated[

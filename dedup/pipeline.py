@@ -114,7 +114,7 @@ def read(source: Any, params: Params, policy: tuple[Rule, ...], engine: LocalEng
     """Stream the input through the sketches of both passes, dropping each batch's text on the way."""
     asked = [name for name in columns_of(policy) if name not in schema.DOCUMENTS.names]
     kept_cols = tuple(dict.fromkeys((*params.reading.keep_cols, *asked)))
-    origin = reading.open_source(source, replace(params.reading, keep_cols=kept_cols))
+    origin = reading.open_source(source, replace(params.reading, keep_cols=kept_cols), params.tmp_dir)
     spill = Spill(params.tmp_dir, params.memory)
 
     def reduce(batch: pa.RecordBatch) -> tuple[pa.Table, pa.RecordBatch, pa.RecordBatch, pa.RecordBatch]:

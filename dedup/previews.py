@@ -26,7 +26,8 @@ _UNSET = {
 def inspect(
     *,
     ctx: options.Context,
-    inputs: options.Inputs,
+    inputs: options.Inputs = None,
+    files_from: options.FilesFrom = None,
     config: options.Config = None,
     as_json: options.Json = False,
     no_color: options.NoColor = False,
@@ -40,7 +41,7 @@ def inspect(
 
     params = settings.params_of(options.in_force(ctx, config))
     stdout, _ = options.consoles(no_color)
-    show_input(inputs, params, as_json, stdout)
+    show_input(options.named(inputs, files_from), params, as_json, stdout)
 
 
 def show_input(inputs: list[str], params: Params, as_json: bool, to: Console) -> None:

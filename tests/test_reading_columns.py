@@ -171,7 +171,7 @@ def test_links_loops_pipes_and_odd_names(tmp_path):
     odd = os.fsencode(folder) + b"/\xff\n.jsonl"
     with open(odd, "wb") as file:  # noqa: PTH123 - pathlib takes no bytes
         file.write(b'{"text": "odd"}')
-    assert names([folder]) == ["a.jsonl", "\\xff\n.jsonl"]
+    assert names([folder]) == ["a.jsonl", "\\xff\\n.jsonl"]
     with pytest.raises(InputError, match="neither a file nor a folder"):
         names([folder / "pipe.jsonl"])
     with socket.socket(socket.AF_UNIX) as unix:
@@ -189,8 +189,7 @@ def test_paths_that_cannot_be_read(tmp_path):
     with pytest.raises(InputError, match="no input"):
         names([])
     for path, what in (
-        ("-", "standard input"),
-        ("in/*.jsonl", "a quoted glob"),
+        ("in/*.jsonl", "nothing matches"),
         ("a\0b", "null"),
     ):
         with pytest.raises(InputError, match=what):

@@ -99,15 +99,18 @@ def test_damaged_gzip(tmp_path, ending):
     lines = [json.dumps({"text": value}) if ending == "jsonl" else value for value in values]
     data = gzip.compress("\n".join(["text", *lines] if ending == "csv" else lines).encode())
     path = tmp_path / f"a.{ending}.gz"
+    (tmp_path / "z.jsonl").write_text('{"text": "read in any case"}')
     for damaged in (data[: len(data) // 2], data[:-4] + b"\0\0\0\0", data[:10_000] + b"\xff" * 9 + data[10_009:]):
         path.write_bytes(damaged)
-        texts, (reject,) = read(path)
+        (*texts, _), (reject,) = read(tmp_path)
         assert reject.code == "corrupt_gzip"
         assert texts == values[: len(texts)]
         assert reject.source_row == len(texts)
         assert bool(texts) or ending == "txt" or damaged[-4:] == data[-4:]
     path.write_bytes(data[:5])
-    assert [reject.code for reject in read(path)[1]] == ["corrupt_gzip"]
+    assert [reject.code for reject in read(tmp_path)[1]] == ["corrupt_gzip"]
+    with pytest.raises(InputError, match="damaged gzip data"):
+        read(path)
 
 
 def test_gzip_of_many_members(tmp_path):
@@ -155,11 +158,10 @@ def test_parquet_with_bad_text(tmp_path):
 @pytest.mark.parametrize(
     ("name", "data", "code"),
     [
-        ("a.json", b' [\n{"text": "a"}]', "json_array"),
-        ("a.jsonl", b'[{"text": "a"}]', "json_array"),
-        ("a.json", b'{\n"text": "a"\n}', "json_document"),
         ("a.dat", b"words", "unknown_format"),
-        ("a.jsonl", b"\x28\xb5\x2f\xfd....", "unknown_format"),
+        ("a.jsonl", b"\x28\xb5\x2f\xfd....", "corrupt_zstd"),
+        ("a.jsonl", b"PK\x03\x04....", "unknown_format"),
+        ("a.txt", b"%PDF-1.7 ....", "unknown_format"),
         ("a.parquet", b"no", "bad_parquet"),
     ],
 )
@@ -175,7 +177,7 @@ def test_files_that_cannot_be_read(tmp_path, name, data, code):
 
 
 def test_files_without_records_are_fine(tmp_path):
-    for name in ("a.jsonl", "b.csv", "c.txt", "d.json", "e.tsv"):
+    for name in ("a.jsonl", "b.csv", "c.txt", "d.json", "e.tsv", "i.md", "j.html"):
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "f.jsonl").write_bytes(b"\n \n")
     (tmp_path / "g.csv").write_bytes(b"id,text\n")

@@ -28,7 +28,10 @@ RESERVED = frozenset(_OUTPUT.split()) | frozenset(DOCUMENTS.names)
 _MOST_SHOWN = 20
 
 
-def choose(names: Sequence[str], params: ReadingParams, place: str) -> dict[str, str]:
+_OF_PATH = ("date", "source", "lang")  # what folders sort by; all else in a path needs a flag
+
+
+def choose(names: Sequence[str], params: ReadingParams, place: str, path_names: Sequence[str] = ()) -> dict[str, str]:
     """Return role → column, from the flags and then the table: exact names first, then without regard to case.
 
     Parameters
@@ -36,12 +39,30 @@ def choose(names: Sequence[str], params: ReadingParams, place: str) -> dict[str,
     names : columns of one file.
     params : its `*_col` settings.
     place : the file, for messages.
+    path_names : columns that stand in its path; its own come first.
 
     Raises
     ------
     InputError
         If a flag names a column that is not there, or there is neither a text nor a title.
     """
+    every = [*names, *path_names]
+    for role in NAMES:
+        flag = getattr(params, f"{role}_col")
+        if flag is not None and flag not in every:
+            raise InputError(f"{place}: no column {flag!r}; found {shown(every)}; name another with --{role}-col")
+    chosen = {**of_path(path_names, params), **_by_name(names, NAMES, params)}
+    if "text" not in chosen and "title" not in chosen:
+        raise InputError(f"{place}: no column 'text'; found {shown(names)}; name it with --text-col")
+    return chosen
+
+
+def of_path(names: Sequence[str], params: ReadingParams) -> dict[str, str]:
+    """Return role → column among those of a path: where a flag says so, and by the table for what folders sort by."""
+    return _by_name(names, _OF_PATH, params)
+
+
+def _by_name(names: Sequence[str], by_table: Iterable[str], params: ReadingParams) -> dict[str, str]:
     present = set(names)
     lowered: dict[str, str] = {}
     for name in names:
@@ -50,17 +71,14 @@ def choose(names: Sequence[str], params: ReadingParams, place: str) -> dict[str,
     for role, candidates in NAMES.items():
         flag = getattr(params, f"{role}_col")
         if flag is not None:
-            if flag not in present:
-                raise InputError(f"{place}: no column {flag!r}; found {shown(names)}; name another with --{role}-col")
-            chosen[role] = flag
-            continue
-        exact = (name for name in candidates if name in present)
-        loose = (lowered[name.lower()] for name in candidates if name.lower() in lowered)
-        found = next(exact, None) or next(loose, None)
-        if found is not None:
-            chosen[role] = found
-    if "text" not in chosen and "title" not in chosen:
-        raise InputError(f"{place}: no column 'text'; found {shown(names)}; name it with --text-col")
+            if flag in present:
+                chosen[role] = flag
+        elif role in by_table:
+            exact = (name for name in candidates if name in present)
+            loose = (lowered[name.lower()] for name in candidates if name.lower() in lowered)
+            found = next(exact, None) or next(loose, None)
+            if found is not None:
+                chosen[role] = found
     return chosen
 
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 
 from dedup.reading import files
 from dedup.reading.documents import Reject
-from dedup.reading.plain import decoded
+from dedup.reading.encodings import SAMPLE_BYTES, Decoder
+from dedup.reading.packed import PackedError
 from dedup.reading.rows import Item
 
 _DELIMITERS = {"csv": ",\t;", "tsv": "\t,;"}  # the usual one first: it wins ties and lone columns
@@ -19,7 +20,7 @@ class _TooLongError(Exception):
 
 
 class _TextLines:
-    """Lines as text; a line that is not UTF-8 is read as cp1252 and counted.
+    """Lines as text; the encoding of those that are not UTF-8 is detected, and they are counted.
 
     A class, because the csv reader pulls the lines and must be able to go on after one was refused: a generator that
     has raised is at its end.
@@ -28,7 +29,8 @@ class _TextLines:
     def __init__(self, chunks: Iterable[bytes], counts: dict[str, int]) -> None:
         self.number = 0
         self.offset = 0
-        self._counts = counts
+        sample, chunks = _sampled(iter(chunks))
+        self._decoder = Decoder(counts, sample)
         self._lines = files.lines(chunks)
 
     def __iter__(self) -> Iterator[str]:
@@ -38,7 +40,25 @@ class _TextLines:
         self.number, self.offset, line = next(self._lines)
         if line is None:
             raise _TooLongError
-        return decoded(line, self._counts) + "\n"
+        return self._decoder.text(line) + "\n"
+
+
+def _sampled(chunks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
+    """Return the first bytes of a file, and all of it again; damage is met where it is reached."""
+    head: list[bytes] = []
+    broken: list[PackedError] = []
+    try:
+        while sum(map(len, head)) < SAMPLE_BYTES and (chunk := next(chunks, b"")):
+            head.append(chunk)
+    except PackedError as error:
+        broken.append(error)
+    return b"".join(head), itertools.chain(head, _raised(broken), chunks)
+
+
+def _raised(errors: list[PackedError]) -> Iterator[bytes]:
+    for error in errors:
+        raise error
+    yield from ()
 
 
 def table(
@@ -51,7 +71,7 @@ def table(
     chunks : of the unpacked file.
     name : the file's, for the items.
     format : "csv" or "tsv"; the header decides about the delimiter, this only where it cannot.
-    counts : `encoding_replaced` is added to.
+    counts : `encoding_detected` and `encoding_replaced` are added to.
 
     Returns
     -------
@@ -64,14 +84,19 @@ def table(
         first = next((line for line in lines if not line.isspace()), "")
     except _TooLongError:
         return [], iter([Reject(name, 0, lines.number, lines.offset, "line_too_long", _too_long())])
-    except files.CORRUPT as error:
-        return [], iter([Reject(name, 0, lines.number, None, "corrupt_gzip", _corrupt(error))])
+    except PackedError as error:
+        return [], iter([Reject(name, 0, lines.number, None, error.code, str(error))])
     reader = csv.reader(itertools.chain([first], lines), delimiter=_delimiter(first, format), strict=False)
     try:
         names = _distinct(next(reader, []))
-    except (csv.Error, _TooLongError, *files.CORRUPT) as error:
+    except PackedError as error:
+        return [], iter([Reject(name, 0, lines.number, None, error.code, str(error))])
+    except (csv.Error, _TooLongError) as error:
         message = f"no header: {error}; wanted names of columns"
         return [], iter([Reject(name, 0, lines.number, None, "bad_csv", message)])
+    if len(names) > files.MAX_COLUMNS:
+        message = f"{len(names):,} columns; wanted at most {files.MAX_COLUMNS:,}; write those that matter to a new file"
+        return [], iter([Reject(name, 0, lines.number, None, "too_many_columns", message)])
     return names, _rows(reader, name, lines, names)
 
 
@@ -83,8 +108,8 @@ def _rows(reader: Iterator[list[str]], name: str, lines: _TextLines, names: list
             fields = next(reader)
         except StopIteration:
             return
-        except files.CORRUPT as error:
-            yield Reject(name, row, start, None, "corrupt_gzip", _corrupt(error))
+        except PackedError as error:
+            yield Reject(name, row, start, None, error.code, str(error))
             return
         except _TooLongError:
             yield Reject(name, row, start, lines.offset, "line_too_long", _too_long())
@@ -107,19 +132,16 @@ def _delimiter(header: str, format: str) -> str:
 
 
 def _distinct(names: list[str]) -> list[str]:
-    seen: set[str] = set()
+    seen: dict[str, int] = {}  # and the number that its next namesake gets
     for position, name in enumerate(names):
-        fresh, n = name, 2
+        fresh = name
         while fresh in seen:
-            fresh, n = f"{name}_{n}", n + 1
+            seen[name] += 1
+            fresh = f"{name}_{seen[name]}"
         names[position] = fresh
-        seen.add(fresh)
+        seen.setdefault(fresh, 1)
     return names
 
 
 def _too_long() -> str:
     return f"over {files.MAX_LINE_BYTES:,} bytes in one line; wanted one record per line"
-
-
-def _corrupt(error: Exception) -> str:
-    return f"damaged gzip data from here ({error}); the records before it were read; fetch the file again"

@@ -12,6 +12,7 @@ import orjson
 
 from dedup.reading import files
 from dedup.reading.documents import Reject
+from dedup.reading.packed import PackedError
 from dedup.reading.rows import Item
 
 PEEK_RECORDS = 1000
@@ -36,21 +37,21 @@ def records(chunks: Iterable[bytes], name: str) -> Iterator[Item | Reject]:
             elif not line or line.isspace():
                 continue
             else:
-                yield _parsed(name, row, number, offset, line)
+                yield parsed(name, row, number, offset, line)
             row += 1
-    except files.CORRUPT as error:
-        message = f"damaged gzip data after this line ({error}); the records before it were read; fetch the file again"
-        yield Reject(name, row, number, offset, "corrupt_gzip", message)
+    except PackedError as error:
+        yield Reject(name, row, number, offset, error.code, str(error))
 
 
-def _parsed(name: str, row: int, number: int, offset: int, line: bytes) -> Item | Reject:
+def parsed(name: str, row: int, number: int, offset: int, line: bytes) -> Item | Reject:
+    """Return the record that stands in some bytes, or why there is none."""
     try:
         return Item(name, row, number, offset, orjson.loads(line))
     except orjson.JSONDecodeError as error:
         value = _with_surrogates(line)
         if value is not None:
             return Item(name, row, number, offset, value)
-        message = f"not JSON: {error.msg} at character {error.pos + 1}; wanted one JSON object per line"
+        message = f"not JSON: {error.msg} at character {error.pos + 1}; wanted one JSON object per record"
         return Reject(name, row, number, offset, "bad_json", message)
 
 

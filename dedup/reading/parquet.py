@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import BinaryIO
 
 import numpy as np
@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from dedup.reading import columns, dates, rows
+from dedup.reading import columns, dates, files, rows
 from dedup.reading.documents import STRING_ROLES, Chunk, Reject, is_missing, texts
 from dedup.reading.source import InputFile, Source
 
@@ -22,18 +22,32 @@ DAMAGE = (pa.ArrowException, OSError, ValueError, KeyError, MemoryError, Overflo
 class BadParquetError(Exception):
     """The file, or the rest of it, cannot be read; the message says why, on one line."""
 
+    code = "bad_parquet"
+
+
+class TooWideError(BadParquetError):
+    """The file has more columns than are looked at."""
+
+    code = "too_many_columns"
+
 
 def opened(file: BinaryIO) -> pq.ParquetFile:
     """Open a Parquet file; raise BadParquetError where its footer cannot be read."""
     try:
         parquet = pq.ParquetFile(file, page_checksum_verification=True)  # of pages that have one
         parquet.schema_arrow  # noqa: B018 - made when asked for, and may fail
+        width = parquet.metadata.num_columns
     except DAMAGE as error:
         raise _bad(error) from None
+    if width > files.MAX_COLUMNS:
+        wanted = f"wanted at most {files.MAX_COLUMNS:,}; write those that matter to a new file"
+        raise TooWideError(f"{width:,} columns; {wanted}")
     return parquet
 
 
-def file_batches(file: BinaryIO, info: InputFile, source: Source) -> Iterator[pa.RecordBatch]:
+def file_batches(
+    file: BinaryIO, info: InputFile, source: Source, path_names: Sequence[str] = ()
+) -> Iterator[pa.RecordBatch]:
     """Yield the wanted columns of a file in batches of about `batch_rows` records and `batch_chars` bytes.
 
     Parameters
@@ -41,6 +55,7 @@ def file_batches(file: BinaryIO, info: InputFile, source: Source) -> Iterator[pa
     file : open for reading bytes.
     info : its `columns` are set.
     source : names the kept columns; its parameters bound a batch.
+    path_names : columns that stand in its path.
 
     Raises
     ------
@@ -52,7 +67,7 @@ def file_batches(file: BinaryIO, info: InputFile, source: Source) -> Iterator[pa
     params = source.params
     parquet = opened(file)
     names = parquet.schema_arrow.names
-    info.columns = columns.choose(names, params, info.source_file)
+    info.columns = columns.choose(names, params, info.source_file, path_names)
     wanted = dict.fromkeys(name for name in (*info.columns.values(), *source.kept) if name in names)
     try:
         footer = parquet.metadata
@@ -85,7 +100,9 @@ def row_group(parquet: pq.ParquetFile, group: int) -> pa.Table:
         raise _bad(error) from None
 
 
-def read(batches: Iterable[pa.RecordBatch], info: InputFile, source: Source) -> Iterator[Chunk]:
+def read(
+    batches: Iterable[pa.RecordBatch], info: InputFile, source: Source, own: Mapping[str, str | None] | None = None
+) -> Iterator[Chunk]:
     """Yield columnar input as chunks of bounded size, and where a Parquet file is damaged the refusal of its rest.
 
     Parameters
@@ -93,26 +110,29 @@ def read(batches: Iterable[pa.RecordBatch], info: InputFile, source: Source) -> 
     batches : hold the columns that `info.columns` and `source.kept` name (a kept one may be missing).
     info : the file that they come from.
     source : its parameters bound a chunk.
+    own : columns that stand in its path, and their value.
     """
     row = 0
     if source.remaining() == 0:
         return
     try:
         for batch in batches:
-            for chunk in _chunks(batch, row, info, source):
+            for chunk in _chunks(batch, row, info, source, own or {}):
                 yield chunk
                 if source.remaining() == 0:  # before the next is asked for: it may be damaged
                     return
             row += batch.num_rows
     except BadParquetError as error:
-        yield from rows.chunks([Reject(info.source_file, row, None, None, "bad_parquet", str(error))], {}, source)
+        yield from rows.chunks([Reject(info.source_file, row, None, None, error.code, str(error))], {}, source)
 
 
-def _chunks(batch: pa.RecordBatch, first_row: int, info: InputFile, source: Source) -> Iterator[Chunk]:
+def _chunks(
+    batch: pa.RecordBatch, first_row: int, info: InputFile, source: Source, own: Mapping[str, str | None]
+) -> Iterator[Chunk]:
     params = source.params
     for start in range(0, batch.num_rows, params.batch_rows):
         part = batch.slice(start, params.batch_rows)
-        cells = {name: _plain(part, name) for name in (*info.columns.values(), *source.kept)}
+        cells = {name: _plain(part, name, own) for name in (*info.columns.values(), *source.kept)}
         numbers = first_row + start + np.arange(part.num_rows)
         rejects, good = _checked(cells, numbers, info)
         if rejects:
@@ -123,9 +143,9 @@ def _chunks(batch: pa.RecordBatch, first_row: int, info: InputFile, source: Sour
         yield from _cut(chunk, params.batch_chars)
 
 
-def _plain(batch: pa.RecordBatch, name: str) -> pa.Array:
+def _plain(batch: pa.RecordBatch, name: str, own: Mapping[str, str | None]) -> pa.Array:
     if name not in batch.schema.names:
-        return pa.nulls(batch.num_rows)
+        return pa.repeat(pa.scalar(own[name], pa.string()), batch.num_rows) if name in own else pa.nulls(batch.num_rows)
     array = batch.column(batch.schema.names.index(name))  # by name fails where one comes twice
     if isinstance(array, pa.ExtensionArray):
         array = array.storage

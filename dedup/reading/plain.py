@@ -1,45 +1,44 @@
-"""Text files: one file, one document."""
+"""Text and Markdown files, and web pages: one file, one document."""
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Iterable
 
-from dedup.reading import files
+from dedup.reading import encodings, files, html
 from dedup.reading.documents import Reject
+from dedup.reading.packed import PackedError
 from dedup.reading.rows import Item
 
 
-def record(chunks: Iterable[bytes], name: str, counts: dict[str, int]) -> Item | Reject | None:
-    """Return a file as one record with `id` and `text`; None where the file is empty.
+def record(chunks: Iterable[bytes], name: str, counts: dict[str, int], format: str = "txt") -> Item | Reject | None:
+    """Return a file as one record with `id` and `text`, and of a page what it says of itself; None where it is empty.
 
     Parameters
     ----------
     chunks : of the unpacked file.
     name : the file's, which becomes its id.
-    counts : `encoding_replaced` is added to.
+    counts : `encoding_detected` and `encoding_replaced` are added to.
+    format : "txt", "md" or "html".
     """
     parts: list[bytes] = []
     size = 0
+    most = html.MAX_BYTES if format == "html" else files.MAX_LINE_BYTES
     try:
         for chunk in chunks:
             size += len(chunk)
-            if size > files.MAX_LINE_BYTES:
-                message = f"over {files.MAX_LINE_BYTES:,} bytes; wanted one document per file; split it"
+            if size > most:
+                message = f"over {most:,} bytes; wanted one document per file; split it"
                 return Reject(name, 0, 1, 0, "line_too_long", message)
             parts.append(chunk)
-    except files.CORRUPT as error:
-        return Reject(name, 0, None, None, "corrupt_gzip", f"damaged gzip data ({error}); fetch the file again")
+    except PackedError as error:
+        return Reject(name, 0, None, None, error.code, str(error))
     if not size:
         return None
-    text = decoded(b"".join(parts).removeprefix(codecs.BOM_UTF8), counts)
-    return Item(name, 0, 1, 0, {"id": name, "text": text})
-
-
-def decoded(data: bytes, counts: dict[str, int]) -> str:
-    """Return UTF-8 as text, anything else as cp1252 with replacement, counted as `encoding_replaced`."""
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        counts["encoding_replaced"] += 1
-        return data.decode("cp1252", "replace")
+    data = b"".join(parts)
+    declared = html.declared(data) if format == "html" else ""
+    text = encodings.Decoder(counts, data, declared).text(data)
+    if format != "html":
+        return Item(name, 0, 1, 0, {"id": name, "text": text})
+    if problem := html.too_hard(text):
+        return Reject(name, 0, 1, 0, "bad_html", problem)
+    return Item(name, 0, 1, 0, {"id": name, **html.article(text)})

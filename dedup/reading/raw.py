@@ -13,9 +13,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dedup.errors import InputError
-from dedup.reading import delimited, files, jsonl, parquet, plain
+from dedup.reading import arrays, delimited, encodings, files, formats, jsonl, parquet, partitions, plain
 from dedup.reading.documents import CANNOT, Reject, string_array, texts
 from dedup.reading.files import printable
+from dedup.reading.packed import PackedError, unpacked
 from dedup.reading.rows import Item
 from dedup.remote import RemoteFile, is_url
 
@@ -67,7 +68,8 @@ def raw_records(path: str, format: str, rows: npt.NDArray[np.int64]) -> pa.Table
     Returns
     -------
     Table of n rows in that order: Parquet columns in their types; CSV columns as strings; JSON Lines columns inferred,
-    and as JSON text where the values of one column have no common type; a text file as `id` and `text`.
+    and as JSON text where the values of one column have no common type; a text file as `id` and `text`,
+    a page also with what it says of itself.
 
     Raises
     ------
@@ -78,9 +80,12 @@ def raw_records(path: str, format: str, rows: npt.NDArray[np.int64]) -> pa.Table
     try:
         with place_of(path).open("rb") as file:
             table = _parquet(file, rows) if format == "parquet" else _table(file, format, path, rows)
+            for name, value in partitions.of(place_of(path)).items():
+                if name not in table.column_names:
+                    table = table.append_column(name, pa.repeat(pa.scalar(value, pa.string()), table.num_rows))
     except OSError as error:
         raise InputError(f"{place}: {error.strerror}; wanted the file that was clustered; put it back") from None
-    except parquet.BadParquetError as error:
+    except (parquet.BadParquetError, PackedError) as error:
         raise InputError(f"{place}: {error}") from None
     if table.num_rows != len(rows):
         found = f"{table.num_rows:,} of {len(rows):,} wanted records found"
@@ -89,7 +94,7 @@ def raw_records(path: str, format: str, rows: npt.NDArray[np.int64]) -> pa.Table
 
 
 def _parquet(file: BinaryIO, rows: npt.NDArray[np.int64]) -> pa.Table:
-    opened = parquet.opened(file)
+    opened = parquet.opened(files.seekable(file, file.read(16), None))
     tables = []
     end = 0
     for group in range(opened.metadata.num_row_groups):
@@ -101,13 +106,16 @@ def _parquet(file: BinaryIO, rows: npt.NDArray[np.int64]) -> pa.Table:
 
 
 def _table(file: BinaryIO, format: str, path: str, rows: npt.NDArray[np.int64]) -> pa.Table:
-    chunks = files.unpacked(file, hashlib.sha256())
+    chunks = encodings.utf8(unpacked(file, hashlib.sha256()))
     counts: dict[str, int] = Counter()  # nobody asks
     if format == "jsonl":
         return _inferred(_wanted(jsonl.records(chunks, ""), rows))
-    if format == "txt":
-        item = plain.record(chunks, printable(Path(path).name), counts)
-        names, items = ["id", "text"], iter([item] if item is not None else [])
+    if format == "json":
+        return _inferred(_wanted(arrays.records(chunks, ""), rows))
+    if format in formats.DOCUMENTS:
+        item = plain.record(chunks, printable(Path(path).name), counts, format)
+        names = list(item.value) if isinstance(item, Item) else []
+        items = iter([item] if item is not None else [])
     else:
         names, items = delimited.table(chunks, "", format, counts)
     records = _wanted(items, rows)

@@ -15,7 +15,16 @@ from dedup.reading import dates, documents
 from dedup.reading.documents import Chunk, Reject
 from dedup.schema import DOCUMENTS
 
-WHOLE_FILE = ("bad_parquet", "unknown_format", "json_array", "json_document")
+WHOLE_FILE = (
+    "bad_parquet",
+    "corrupt_bzip2",
+    "corrupt_gzip",
+    "corrupt_xz",
+    "corrupt_zstd",
+    "packed_bomb",
+    "too_many_columns",
+    "unknown_format",
+)
 _LEAST_ALLOWED = 10
 _SHARE_ALLOWED = 0.01
 COUNTS = (
@@ -26,6 +35,7 @@ COUNTS = (
     "truncated_texts",
     "unreadable_dates",
     "encoding_replaced",
+    "encoding_detected",
 )
 
 
@@ -53,8 +63,9 @@ class Source:
     files : every input that was opened, in order.
     rejects : every record that was not accepted.
     counts : what was repaired. `missing_ids` counts records without an id where the file has an id column,
-        `surrogates_replaced` cells, `encoding_replaced` lines of CSV or text files, the others records; `suspect_dates`
-        lie before `earliest_date` or in the future, `unreadable_dates` are not among them.
+        `surrogates_replaced` cells, `encoding_replaced` (cp1252) and `encoding_detected` lines of CSV or whole texts,
+        the others records; `suspect_dates` lie before `earliest_date` or in the future, `unreadable_dates` are not
+        among them.
     n_records : records seen: always accepted + refused.
     schema : of every batch: DOCUMENTS and then the kept columns.
     today : dates more than two days after this day are suspect.
