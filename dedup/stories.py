@@ -220,7 +220,7 @@ def _sifted_in_order(
         outweighs = plain >= halves[left] + halves[right]
         kept = left[outweighs], right[outweighs], plain[outweighs]
         total += len(kept[0])
-        if total > params.pair_budget * max(end, _WAVES[1]):
+        if total > params.pair_budget * max(end, 2 * _WAVES[0]):
             strong = _strongest(kept[0], kept[2], params.pair_budget)
             skipped["story_pairs"] += len(strong) - int(strong.sum())
             total -= len(strong) - int(strong.sum())

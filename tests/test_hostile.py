@@ -16,7 +16,7 @@ from tests import hostile
 COUNT = 700
 COPIES = 30  # candidates of a document: of 700, all pairs would be 350
 STORIES = 5  # pairs of an article, of at least LEAST articles
-LEAST = 8192
+LEAST = 1024
 ALL_ALIKE = {"same_text", "invisible"}
 
 
