@@ -18,8 +18,9 @@ from dedup import memory, reading
 from dedup.engines.local import usable_cores
 from dedup.errors import InputError, TooManyRejectsError
 from dedup.params import Params
-from dedup.reading import columns, files, formats, parquet
+from dedup.reading import columns, files, formats, parquet, reader
 from dedup.reading.files import FoundFile
+from dedup.reading.packed import unpacked
 from dedup.reading.source import InputFile, Source
 from dedup.spill import Spill
 
