@@ -119,6 +119,7 @@ def cluster(  # the settings among these are read from the context, with the lay
     Reads JSON, JSON Lines, CSV, TSV, Parquet, text, Markdown and HTML files, packed or not. Results go to stdout, all
     else to stderr.
     """
+    from dedup import jobs as job
     from dedup import logs, metrics, settings, summaries, terminal
 
     with metrics.written(None if dry_run else metrics_file) as figures:
@@ -129,10 +130,10 @@ def cluster(  # the settings among these are read from the context, with the lay
 
         paths = options.named(inputs, files_from)
         if dry_run:
+            job.check(paths, out, params, if_exists.value)
             previews.show_input(paths, params, as_json, stdout)
             return
 
-        from dedup import jobs as job
         from dedup import pipeline
         from dedup.run import open_run
 

@@ -36,9 +36,9 @@ def make(
     OutputExistsError, LockedError, ResourceError, SettingsError
         As `Result.write`, but for what failed while writing before the work begins.
     """
+    check(inputs, out, params, if_exists)
     if is_url(out):
         return _make_remote(inputs, out, params, if_exists, run)
-    outputs.check_inputs(out, inputs, params.reading.include, params.reading.exclude)
     with outputs.claim(out, if_exists, inputs, lock_timeout) as claim:
         guard(claim)
         seen = unchanged.look(inputs, params.reading)
@@ -51,12 +51,22 @@ def make(
     return made
 
 
+def check(inputs: Sequence[str], out: str, params: Params, if_exists: IfExists) -> None:
+    """Refuse an output that a job could not write; raises as `make`."""
+    if is_url(out):
+        from dedup.remote import publishing  # noqa: PLC0415 - its libraries are an extra
+
+        publishing.check_out(out, if_exists, inputs)
+        return
+    outputs.check_inputs(out, inputs, params.reading.include, params.reading.exclude)
+    outputs.check(out, if_exists, inputs)
+
+
 def _make_remote(
     inputs: Sequence[str], out: str, params: Params, if_exists: IfExists, run: Callable[[], Result]
 ) -> Result | None:
     from dedup.remote import publishing  # noqa: PLC0415 - its libraries are an extra
 
-    publishing.check_out(out, if_exists, inputs)
     seen = unchanged.look(inputs, params.reading)
     if if_exists == "skip" and unchanged.is_made_of(publishing.manifest(out), seen, params):
         return None
