@@ -12,10 +12,11 @@ START = 0.4 * GB  # interpreter, libraries, compiled kernels, Unicode tables
 BATCH = 0.25 * GB  # a batch at work, on each thread that has one
 BATCH_TEXT = 8e6  # characters of a batch
 BELOW = 20 * KB  # an article in memory, while there are no files
-IDS = 0.2 * KB  # an article's id while reading
-COLUMNS = 0.3 * KB  # columns that stay in memory, labels and ids of clusters
+PARTS = 1 / 8  # of M: parts at work
 TABLES = 1 / 4  # of M: the table in which shingles are counted, and the shingles that may be boilerplate
-INDEX = 0.6 * KB  # index of the prefix join and the candidate pairs
+READ = 1.0 * KB  # an article while reading: its id, and what is not in files
+COPIES = 1.9 * KB  # in pass 1: columns that stay in memory, index of the prefix join, candidate pairs
+STORIES = 4.2 * KB  # in pass 2: vectors and postings, read in no order
 
 
 def foretold(articles: int, text_bytes: int, level: str, threads: int, memory: int | None = None) -> float:
@@ -24,7 +25,7 @@ def foretold(articles: int, text_bytes: int, level: str, threads: int, memory: i
     Parameters
     ----------
     articles, text_bytes : size of the corpus
-    level : of `cluster`; what pass 2 takes is not above the rest up to 300,000 articles, and has no term
+    level : of `cluster`
     threads : of the job
     memory : that of `--memory`, in bytes; None: its default
 
@@ -40,6 +41,7 @@ def foretold(articles: int, text_bytes: int, level: str, threads: int, memory: i
     batches = BATCH * min(threads, text_bytes / BATCH_TEXT)
     if n * KEPT <= most / 8:
         return (START + batches + BELOW * n) / 1e6
-    reading = START + most / 8 + batches + IDS * articles
-    first_pass = START + COLUMNS * articles + max(TABLES * most, INDEX * n)
-    return max(reading, first_pass) / 1e6
+    reading = START + PARTS * most + batches + READ * n
+    first_pass = START + TABLES * most + COPIES * n
+    second_pass = START + PARTS * most + STORIES * n if level == "story" else 0
+    return max(reading, first_pass, second_pass) / 1e6
