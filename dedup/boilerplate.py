@@ -32,6 +32,7 @@ _FREQUENCY_SAMPLE = 4096  # documents from which the weights of terms are learnt
 _MOST_LEARNT = 32_768  # documents of all, where there are many passages
 _READ_BYTES = 32  # of what was read, for each shingle of a text
 _WEIGHED_BYTES = 64  # while a document is weighed, likewise
+_PICKED = 16  # arrays that are read of a picked document, by some threads at a time
 _COVERED = 3  # tokens that a shingle covers; one of an unspaced script two more, which does no harm
 
 
@@ -163,7 +164,7 @@ def _learnt(
     def bare(rows: _Int) -> pa.Table:
         """Return the terms of some documents without the frequent passages."""
         parts = [every.terms.slice(0, 0)]
-        for part in spill.picks(len(rows)):
+        for part in spill.picks(len(rows), _PICKED):
             some = every.take(rows[part])
             covered = _passages(some, _local(flagged, offsets, rows[part]), params)[0]
             parts.append(_discounted(some, covered)[0])

@@ -107,9 +107,14 @@ class Spill:
             self.release()
             start = stop
 
-    def picks(self, n: int) -> Iterator[slice]:
-        """Yield parts of n pairs of documents to be read, which on disk map far more than is read; see `rows`."""
-        step = max(64, self.memory // 8 // (4 * _FAULT) if self.on_disk else self.memory >> 12)
+    def picks(self, n: int, arrays: int = 4) -> Iterator[slice]:
+        """Yield parts of n pairs or single documents to be read, which on disk map far more than is read; see `rows`.
+
+        Parameters
+        ----------
+        arrays : places of mapped files that are read for each
+        """
+        step = max(64, self.memory // 8 // (arrays * _FAULT) if self.on_disk else self.memory >> 12)
         for start in range(0, n, step):
             yield slice(start, min(start + step, n))
             self.release()
