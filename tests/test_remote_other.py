@@ -26,7 +26,7 @@ def read(*paths, **given):
 
 
 def test_files_folders_and_globs(memory):
-    for name in ("in/b.jsonl", "in/a.jsonl", "in/deep/c.jsonl", "in/notes.md", "other/x.jsonl"):
+    for name in ("in/b.jsonl", "in/a.jsonl", "in/deep/c.jsonl", "in/notes.rst", "other/x.jsonl"):
         memory.pipe(f"/news/{name}", b'{"text": "The ferry ran on rocks."}\n' * 9000)
     for url, names in (
         ("memory://news/in", ["a.jsonl", "b.jsonl", "deep/c.jsonl"]),

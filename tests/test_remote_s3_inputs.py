@@ -29,7 +29,7 @@ def read(*urls, **given):
 
 def test_files_folders_and_globs_in_the_order_of_their_bytes(s3):
     put(s3, "in/b.jsonl", "in/B.jsonl", "in/a/x.jsonl", "in/é.jsonl", "in/a.jsonl", "in/_tmp/x.jsonl", "in/.x.jsonl")
-    put(s3, "in/readme.md", "in/folder/", "inner.jsonl", content=b"")
+    put(s3, "in/readme.rst", "in/folder/", "inner.jsonl", content=b"")
     assert read("s3://news/in")[1] == ["B.jsonl", "a.jsonl", "a/x.jsonl", "b.jsonl", "é.jsonl"]
     assert read("s3://news/in/")[1] == ["B.jsonl", "a.jsonl", "a/x.jsonl", "b.jsonl", "é.jsonl"]
     assert read("s3://news/in/a.jsonl")[1] == ["a.jsonl"]

@@ -21,7 +21,8 @@ from conftest import ARTICLES, FILES, digests, make_result, run
 import dedup
 from dedup.errors import DamagedRunError, InputError, LockedError, OutputExistsError, ResourceError, SettingsError
 from dedup.remote import publishing
-from dedup.run import check_out, open_run
+from dedup.remote.publishing import check_out
+from dedup.run import open_run
 
 OUT = "s3://news/out/today"
 WRITE = f"from conftest import make_result; make_result().write({OUT!r}, if_exists='overwrite')"

@@ -105,11 +105,12 @@ def _of_json(content: bytes, lines_by_ending: bool) -> str:
 
 
 def _lines_follow(first: bytes, rest: bytes) -> bool:
-    """Say whether a broken first line stands in a file of JSON Lines: others, not indented, are whole objects."""
+    """Say whether a broken first line stands in a file of JSON Lines: one is whole, or all begin as objects do."""
     if first.strip() == b"{":
         return False
     following = rest.split(b"\n", _LINES_LOOKED_AT)[:_LINES_LOOKED_AT]
-    return any(line.startswith(b"{") and _is_object(line) for line in following)
+    objects = [line for line in following if line.startswith(b"{")]
+    return any(map(_is_object, objects)) or 0 < len(objects) == sum(map(bool, map(bytes.strip, following)))
 
 
 def _of_header(first: bytes, columns: Iterable[str]) -> Format:

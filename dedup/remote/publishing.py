@@ -38,7 +38,7 @@ _OURS = re.compile(r"run-[0-9A-Za-z]+-[0-9a-f]{8}/")
 _OUR_KEYS = {"format", "version", "run_id", "files"}
 
 
-def check_out(out: str, if_exists: str, inputs: Sequence[str] = ()) -> None:
+def check_out(out: str, if_exists: str = "error", inputs: Sequence[str] = ()) -> None:
     """Refuse an output before the work starts, not after it.
 
     Raises
