@@ -134,12 +134,13 @@ def cluster(  # the settings among these are read from the context, with the lay
             previews.show_input(paths, params, as_json, stdout)
             return
 
-        from dedup import pipeline
         from dedup.run import open_run
 
         log = logs.Lines(sys.stderr, quiet) if log_format == options.LogFormat.json else None
 
         def run() -> Result:
+            from dedup import pipeline  # not where nothing is to be done
+
             when = "never" if quiet else progress.value
             with _watched(log, stderr, when, params.jobs, moving=not verbose) as report:
                 return pipeline.cluster(paths, params, progress=figures.watching(report))

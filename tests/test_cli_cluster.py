@@ -76,7 +76,7 @@ class TestCluster:
         assert said.exit_code == 5 and "--if-exists overwrite" in said.stderr and said.stdout == ""
         said = run("cluster", ARTICLES, "-o", SEEDS, "--if-exists", "overwrite")
         assert said.exit_code == 5 and "not a dedup run" in said.stderr
-        assert digests(out) == before and (SEEDS / "README.md").exists()
+        assert digests(out) == before and (SEEDS / "_README.md").exists()
 
     def test_a_second_run_gives_the_same_files(self, seeds_run, tmp_path):
         out, _ = seeds_run
