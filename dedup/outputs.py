@@ -18,7 +18,7 @@ from dedup.publishing import Claim, claimed
 POLICIES = ("error", "skip", "overwrite")
 LEAST_SPACE = 1 << 20  # bytes
 
-# Of the input's bytes, that an output took at least where it was measured (compressed inputs take a larger share).
+# Of the input's bytes: low guesses, not measured, so that only a disk that is surely too small is refused.
 _SHARE = 0.05
 _SHARE_WITH_TEXT = 0.25
 
