@@ -1,4 +1,4 @@
-"""The soak areas of the commit and of memory, with the figures of every day; releases run more, see docs/reliability.md."""
+"""The soak areas of the commit and of memory, with everyday figures; releases run more: see docs/reliability.md."""
 
 import subprocess
 import sys
