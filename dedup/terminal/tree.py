@@ -92,9 +92,8 @@ def _head(to: Console, found: dict[str, Any], n_groups: int) -> None:
     if axis is not None and to.is_terminal:
         counts = axis.counts[0].tolist()
         drawn = charts.sparkline(counts, max(counts), charts.draws(to))
-        line(
-            to, f"over time: {drawn}  a sign: {plural(axis.days, 'day')}; the highest: {plural(max(counts), 'article')}"
-        )
+        said = f"over time: {drawn}  a sign: {plural(axis.days, 'day')}; the highest: {plural(max(counts), 'article')}"
+        line(to, cut(to, said, to.width))
     if of.get("top_terms"):
         prose(to, f"terms: {of['top_terms']}")
     for said in _links(found["links"]):
@@ -199,7 +198,7 @@ def _likeness(document: dict[str, Any]) -> float | None:
 
 
 def _legend(to: Console, groups: dict[str, list[dict[str, Any]]]) -> None:
-    prose(to, "* stands for the story, + for its text; in both cases it is the one to keep", "dim")
+    prose(to, "* stands for the whole story, + for the copies of one text", "dim")
     if len(groups) > 1:
         prose(to, "same story: other words; the number is the likeness (cosine) to *, 0 to 1", "dim")
     if any(len(documents) > 1 for documents in groups.values()):
