@@ -51,7 +51,7 @@ LAYERS = (
     {"stores", "memory"},
     {"spill"},
     {"recall", "metrics", "logs"},
-    {"schema", "params"},
+    {"schema", "params", "protocols"},
     {"errors", "__init__"},  # __init__ holds the version; what it gives out is loaded on first use
 )
 LEVEL = {name: len(LAYERS) - place for place, names in enumerate(LAYERS) for name in names}
