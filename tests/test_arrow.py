@@ -42,7 +42,7 @@ def given(kind):
         "reader": lambda: TABLE.to_reader(max_chunksize=7),
         "stream": Stream,
         "array": Batch,
-        "structs": lambda: TABLE.to_struct_array(),
+        "structs": TABLE.to_struct_array,
     }[kind]()
 
 
