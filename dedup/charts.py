@@ -53,6 +53,11 @@ def bar(share: float, blocks: bool, cells: int = CELLS) -> str:
 
 
 def sparkline(counts: Sequence[int], most: int, blocks: bool) -> str:
-    """Return a sign for each count, of eight heights; the highest is that of `most`, and 0 has a sign of its own."""
+    """Return a sign for each count, of eight heights; the highest is that of `most`, and 0 has a sign of its own.
+
+    Where there is nothing but 0, as of a story without dates, there is no sign.
+    """
+    if not any(counts):
+        return ""
     heights = _HEIGHTS[blocks]
     return "".join(heights[-(-8 * count // most) - 1] if count else _NOTHING[blocks] for count in counts)

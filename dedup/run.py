@@ -30,7 +30,7 @@ _ORDERS = {
     "pairs": (("level", "ascending"), ("doc_id_a", "ascending"), ("doc_id_b", "ascending")),
 }
 SKIPPED = {  # what a job may leave undone to stay within its budgets, and how that is said
-    "hot_keys": "keys of more documents than are paired with each other; only neighbours were",
+    "hot_keys": "fingerprints that too many articles share; only neighbours were compared",
     "duplicate_pairs": "candidate pairs of copies above the budget",
     "postings": "terms too common to be compared by",
     "story_pairs": "pairs of articles above the budget, the weakest of each",

@@ -128,7 +128,7 @@ def test_the_tree_is_public_and_its_codes_are_those_of_the_docs():
 
 
 def test_what_is_raised_on_purpose_is_in_the_tree():
-    """What the package raises is of the tree, or of a class of its own, or of Python: caught, or a programmer's mistake."""
+    """What the package raises is of the tree, or of a class of its own, or Python's: caught, or a caller's mistake."""
     trees = [ast.parse(path.read_text("utf-8")) for path in sorted(PACKAGE.rglob("*.py"))]
     own = {node.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
     inner = {name for name, value in vars(builtins).items() if inspect.isclass(value) and name != "Exception"}

@@ -251,6 +251,7 @@ def test_sparklines(blocks):
     assert len(set(heights)) == 8 and nothing not in heights
     assert charts.sparkline([0, 1, 1000], 1000, blocks) == nothing + heights[0] + heights[-1]
     assert "".join([nothing, *heights]).isascii() != blocks
+    assert charts.sparkline([0, 0], 8, blocks) == ""
 
 
 @given(

@@ -147,10 +147,10 @@ def _facts(to: Console, result: Result, rows: list[dict[str, Any]]) -> tuple[lis
 
 def _ends(axis: summaries.Timeline, dash: str) -> str:
     """Return the name of an axis, one end above its first sign and one above its last."""
-    first, last = (
-        f"{day:%b %Y}" if (axis.last - axis.first).days >= _MONTHS else f"{day.day} {day:%b}"
-        for day in (axis.first, axis.last)
-    )
+    if (axis.last - axis.first).days >= _MONTHS:
+        first, last = f"{axis.first:%b %Y}", f"{axis.last:%b %Y}"
+    else:
+        first, last = f"{axis.first.day} {axis.first:%b}", f"{axis.last.day} {axis.last:%b %Y}"
     return first + f" {dash} ".center(max(3, axis.counts.shape[1] - len(first + last))) + last
 
 
