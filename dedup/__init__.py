@@ -50,10 +50,12 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module 'dedup' has no attribute {name!r}")
-    return getattr(import_module(_HOMES.get(name, "dedup.errors")), name)
+if not TYPE_CHECKING:  # to a type checker, a module with __getattr__ has every name
+
+    def __getattr__(name: str) -> Any:
+        if name not in __all__:
+            raise AttributeError(f"module 'dedup' has no attribute {name!r}")
+        return getattr(import_module(_HOMES.get(name, "dedup.errors")), name)
 
 
 def __dir__() -> list[str]:

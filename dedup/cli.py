@@ -192,7 +192,7 @@ def show(
     *,
     run: options.Run,
     any_id: options.AnyId = None,
-    top: options.Top = 20,
+    top: options.Top = 10,
     as_json: options.Json = False,
     no_color: options.NoColor = False,
     verbose: options.Verbose = False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -11,6 +12,8 @@ from sklearn.base import BaseEstimator, ClusterMixin
 
 from dedup.params import DEFAULT_POLICY, from_settings
 from dedup.pipeline import cluster
+
+_WANTED = "wanted strings, a column of strings, or a frame with a text column"
 
 
 class StoryClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
@@ -71,7 +74,13 @@ class StoryClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]  # scik
         Raises
         ------
         ValueError
-            If X is neither, or is empty.
+            If X is neither, holds something else than strings, or is empty.
+        SettingsError
+            If a parameter cannot be used.
+        InputError
+            If X is a frame without a text or a title.
+        TooManyRejectsError
+            If a row of a frame cannot be read: each gets a label, or none.
         """
         frame = _frame(X)
         params = from_settings(
@@ -97,29 +106,35 @@ class StoryClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]  # scik
         self.n_features_in_ = 1
         return self
 
-    def fit_predict(self, X: Any, y: object = None, **_: object) -> npt.NDArray[np.int64]:  # noqa: N803
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string, tags.input_tags.one_d_array, tags.input_tags.two_d_array = True, True, False
+        return tags
+
+    def fit_predict(self, X: Any, y: object = None) -> npt.NDArray[np.int64]:  # noqa: N803
         """Cluster texts and return the story of each, int64[n]."""
         return self.fit(X, y).labels_
 
 
 def _frame(texts: Any) -> Any:
     """Return what `dedup.cluster` reads: frames as they are, strings as a table."""
-    if hasattr(texts, "__arrow_c_stream__") and hasattr(texts, "columns"):
-        return texts
-    rows = list(texts)
+    in_arrow = hasattr(texts, "__arrow_c_stream__") or hasattr(texts, "__arrow_c_array__")
+    if in_arrow and not hasattr(texts, "dtype") and not isinstance(texts, pa.Array | pa.ChunkedArray):
+        return texts  # no column, as those of pandas and polars are, and those of pyarrow
+    if isinstance(texts, str | bytes | Mapping) or not isinstance(texts, Iterable):
+        raise ValueError(f"fit: got one {type(texts).__name__}, {_WANTED}")
+    rows = texts.to_pylist() if isinstance(texts, pa.Array | pa.ChunkedArray) else list(texts)
     if rows and all(isinstance(row, dict) for row in rows):
         return rows
-    flat = [row if isinstance(row, str) else _only(row) for row in rows]
+    flat = [row if isinstance(row, str) else _only(row, place) for place, row in enumerate(rows)]
     return pa.table({"text": pa.array(flat, pa.large_string())})
 
 
-def _only(row: Any) -> str:
+def _only(row: Any, place: int) -> str:
     """Return the string of a row of one column."""
     if not isinstance(row, bytes) and hasattr(row, "__len__") and len(row) == 1 and isinstance(row[0], str):
         return str(row[0])
-    raise ValueError(
-        f"fit: got a {type(row).__name__}, wanted strings, a column of strings, or a frame with a text column"
-    )
+    raise ValueError(f"fit: got a {type(row).__name__} as text {place}, {_WANTED}")
 
 
 def _labels(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:

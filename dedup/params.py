@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
+from numbers import Real
 from typing import Any, Literal
 
 from dedup.errors import SettingsError
@@ -18,8 +19,8 @@ DEFAULT_POLICY = "container,earliest,complete,longest,central"
 
 
 def _check(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise SettingsError(f"{name}: got {value}, wanted a number from {low} to {high}")
+    if not isinstance(value, Real) or not low <= value <= high:
+        raise SettingsError(f"{name}: got {value!r}, wanted a number from {low} to {high}")
 
 
 @dataclass(frozen=True)
@@ -210,6 +211,8 @@ SETTINGS = {
     "memory": "memory",
     "tmp_dir": "tmp_dir",
 }
+_LISTS = {"keep_cols", "include", "exclude"}
+_STRINGS = {"text", "title", "id", "date", "source", "url", "lang", "canonical", "level"}
 
 
 def parse_size(text: str | int) -> int:
@@ -242,6 +245,10 @@ def from_settings(settings: Mapping[str, Any]) -> Params:
             hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(SETTINGS)}"
             raise SettingsError(f"settings: no setting {name!r}; {hint}")
         if value is not None:
+            if name in _LISTS and not (isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)):
+                raise SettingsError(f"{name}: got {value!r}, wanted a list of strings")
+            if name in _STRINGS and not isinstance(value, str):
+                raise SettingsError(f"{name}: got {value!r}, wanted a string")
             if name == "memory":
                 value = parse_size(value)  # noqa: PLW2901
             part, _, key = SETTINGS[name].rpartition(".")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +38,7 @@ from dedup.errors import SettingsError
 from dedup.findings import Copies, Corpus, Stories, build_result, manifest, mean_score
 from dedup.params import Params, from_settings
 from dedup.policy import Rule, columns_of, parse_policy
+from dedup.protocols import Articles, Settings
 from dedup.run import Result
 from dedup.spill import Each, Spill, trim
 from dedup.stores import Columns, Rows, Shuffle
@@ -50,14 +51,22 @@ Progress = Callable[[str, int, int | None], None]
 EXCERPT_CHARS = 200
 
 
-def cluster(source: Any, params: Params | None = None, *, progress: Progress | None = None, **settings: Any) -> Result:
+def cluster(
+    articles: Articles,
+    /,
+    params: Params | None = None,
+    *,
+    progress: Progress | None = None,
+    **settings: Unpack[Settings],
+) -> Result:
     """Group articles on two levels and choose a canonical version of each.
 
     Parameters
     ----------
-    source : path or paths of files and folders, or a frame: anything with `__arrow_c_stream__`, or a list of dicts.
+    articles : path or paths of files and folders, or a frame: anything with `__arrow_c_stream__` or `__arrow_c_array__`
+        (pyarrow, pandas, polars, DuckDB relations …), or a list of dicts.
     params : all settings; or give single ones by name (`dedup.params.SETTINGS`): text="body", id="url",
-    level="duplicate" …
+        level="duplicate" …
     progress : called with (stage, done, total or None).
 
     Returns
@@ -67,7 +76,14 @@ def cluster(source: Any, params: Params | None = None, *, progress: Progress | N
 
     Raises
     ------
-    SettingsError, InputError, TooManyRejectsError
+    SettingsError
+        A setting is unknown or cannot be used, or both params and single settings are given.
+    InputError
+        There is no input, it cannot be read, or it has neither a text nor a title.
+    TooManyRejectsError
+        More records were rejected than `max_rejects` allows.
+    ResourceError
+        Disk or memory is used up.
     """
     if params is not None and settings:
         raise SettingsError("cluster: got both params and single settings; give one of the two")
@@ -75,7 +91,7 @@ def cluster(source: Any, params: Params | None = None, *, progress: Progress | N
     policy = parse_policy(params.canonical)
     clock = Clock(progress or (lambda *_: None))
     with LocalEngine(params.jobs) as engine:
-        corpus = read(source, params, policy, engine, clock)
+        corpus = read(articles, params, policy, engine, clock)
         corpus = without_boilerplate(corpus, params, clock, engine.map)
         copies = find_copies(corpus, params, policy, clock, engine.map)
         found = find_stories(corpus, copies, params, engine, clock)

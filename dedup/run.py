@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from dedup import commit, invariants, lookup, manifests, outputs, verify
 from dedup.errors import DamagedRunError, DedupError, SettingsError
 from dedup.manifests import REJECTS, TABLES
+from dedup.protocols import KeptLevel
 from dedup.publishing import Claim
 from dedup.remote import is_url
 
@@ -29,7 +30,7 @@ _ORDERS = {
     "pairs": (("level", "ascending"), ("doc_id_a", "ascending"), ("doc_id_b", "ascending")),
 }
 SKIPPED = {  # what a job may leave undone to stay within its budgets, and how that is said
-    "hot_keys": "keys of more documents than are paired with each other; only neighbours were",
+    "hot_keys": "fingerprints that too many articles share; only neighbours were compared",
     "duplicate_pairs": "candidate pairs of copies above the budget",
     "postings": "terms too common to be compared by",
     "story_pairs": "pairs of articles above the budget, the weakest of each",
@@ -46,6 +47,9 @@ class Result:
     rejects : records not accepted: `source_file`, `source_row`, `line`, `byte_offset`, `code`, `message`.
     manifest : inputs, settings, version, counts, seconds per stage.
     path : the folder it was read from.
+
+    The tables export Arrow's PyCapsules, so other libraries take them as they are: `pl.DataFrame(run.documents)`,
+    `duckdb.from_arrow(run.pairs)`, `pd.DataFrame.from_arrow(run.clusters)` or `run.clusters.to_pandas()`.
     """
 
     documents: pa.Table
@@ -60,7 +64,7 @@ class Result:
         sizes = ", ".join(f"{getattr(self, name).num_rows:,} {name}" for name in TABLES)
         return f"Result({sizes}, {len(self.rejects):,} rejects)"
 
-    def kept(self, level: str = "story") -> pa.Table:
+    def kept(self, level: KeptLevel = "story") -> pa.Table:
         """Return the documents to keep: one per story, or one per duplicate group.
 
         Parameters

@@ -60,7 +60,9 @@ def open_paths(paths: Sequence[str | Path], params: ReadingParams, tmp_dir: str 
 
 
 def open_frame(frame: Any, params: ReadingParams) -> Source:
-    """Open anything with `__arrow_c_stream__`, or a list of dicts or of plain texts; its `source_file` is "memory".
+    """Open anything with `__arrow_c_stream__` or `__arrow_c_array__`, or a list of dicts or of plain texts.
+
+    Its `source_file` is "memory".
 
     Raises
     ------
@@ -69,12 +71,13 @@ def open_frame(frame: Any, params: ReadingParams) -> Source:
     """
     if isinstance(frame, list | tuple):
         return _open_list(frame, params)
-    if isinstance(frame, pa.RecordBatch):
-        frame = pa.Table.from_batches([frame])
-    if not hasattr(frame, "__arrow_c_stream__"):
+    if not hasattr(frame, "__arrow_c_stream__") and not hasattr(frame, "__arrow_c_array__"):
         raise InputError(f"{MEMORY}: got {type(frame).__name__}; {_WANTED}; a lazy frame must be collected")
     try:
-        reader = pa.RecordBatchReader.from_stream(frame)
+        if hasattr(frame, "__arrow_c_stream__"):
+            reader = pa.RecordBatchReader.from_stream(frame)
+        else:
+            reader = pa.Table.from_batches([pa.record_batch(frame)]).to_reader()
     except (pa.ArrowException, OSError, ValueError, TypeError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{MEMORY}: {type(frame).__name__} cannot become Arrow ({reason}); {_WANTED}") from None
