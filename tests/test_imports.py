@@ -43,6 +43,7 @@ LAYERS = (
         "explain",
         "evaluate",
         "gold",
+        "aligning",
     },
     {"rarity", "policy", "verify", "outputs"},
     {"manifests", "publishing"},
@@ -67,6 +68,8 @@ ALLOWED = {
     ("weighing", "text"),
     ("groups", "duplicates"),
     ("listing", "tables"),
+    ("aligning", "text"),
+    ("report", "aligning"),
 }
 ONLY_IN = {
     "typer": {"cli.py", "failures.py", "options.py"},

@@ -112,7 +112,7 @@ def _sizes() -> alt.TopLevelMixin:
 
 def _timeline(unit: str) -> alt.TopLevelMixin:
     kinds = ["first report", "told again"]
-    return (
+    bars: alt.Chart = (
         alt.Chart(alt.NamedData("timeline"))
         .mark_bar(stroke="var(--paper)", strokeWidth=0.5)
         .encode(
@@ -132,6 +132,7 @@ def _timeline(unit: str) -> alt.TopLevelMixin:
         .transform_calculate(place=f"indexof({kinds}, datum.kind)")
         .properties(width="container", height=HEIGHT)
     )
+    return bars
 
 
 def _spans() -> alt.TopLevelMixin:

@@ -43,7 +43,7 @@ def pieces(old: str, new: str) -> tuple[list[Piece], bool]:
 
 
 def _shortened(text: str, *, first: bool, last: bool) -> list[Piece]:
-    """Return an unchanged passage with its middle left out, where it is long; of the ends only what is near a change."""
+    """Return an unchanged passage without its middle, where it is long; of the ends only what is near a change."""
     if len(text) <= 3 * AROUND:
         return [["=", text]]
     head, tail = text[:AROUND].rpartition(" ")[0], text[-AROUND:].partition(" ")[2]
