@@ -18,6 +18,7 @@ RELATIONS = ("unique", "canonical", "same_story", "exact", "near", "contained")
 BIN = 0.025  # width of a bar of the score histograms; the default thresholds are multiples of it
 SIZES = (2, 3, 4, 5, 8, 12, 20, 50, 100, 1000)  # where the bars of the sizes begin
 MOST_BARS = 90  # of the time line
+BARS_WITH_GAPS = 48  # likewise, where periods without articles are left out
 _UNITS = ("hour", "day", "week", "month", "quarter", "year")
 _DAYS = {"hour": 1 / 24, "day": 1.0, "week": 7.0, "month": 30.44, "quarter": 91.3, "year": 365.25}
 
@@ -122,28 +123,53 @@ def timeline(result: Result) -> dict[str, Any]:
 
     Returns
     -------
-    `unit` (of time, of one bar; None without dates), and `bars` with `start` (ISO 8601, UTC), `kind` and `articles`.
+    `unit` (of time, of one bar; None without dates), `gaps` (whether most periods have no article, and only the others
+    are drawn, side by side), and `bars` with `start`, `end` (ISO 8601, UTC), `label`, `kind` and `articles`.
     """
     level = "story" if has_stories(result) else "duplicate"
     dated = result.documents.select(["published_at", f"{level}_id"]).filter(
         pc.is_valid(result.documents["published_at"])
     )
     if not dated.num_rows:
-        return {"unit": None, "bars": []}
+        return {"unit": None, "gaps": False, "bars": []}
     when = dated["published_at"]
     span = (pc.max(when).as_py() - pc.min(when).as_py()) / timedelta(days=1)
     unit = next((name for name in _UNITS if span / _DAYS[name] <= MOST_BARS), _UNITS[-1])
-    floored = pc.floor_temporal(when, unit=unit, week_starts_monday=True).cast(pa.int64())
-    bars = floored.to_numpy()
+    bars = _floored(when, unit)
+    if gaps := len(np.unique(bars)) < span / _DAYS[unit] / 4:
+        units = (name for name in _UNITS if len(np.unique(_floored(when, name))) <= BARS_WITH_GAPS)
+        unit = next(units, _UNITS[-1])
+        bars = _floored(when, unit)
     first = _is_first(when.cast(pa.int64()).to_numpy(), dated[f"{level}_id"])
     found = []
     for kind, here in (("first report", first), ("told again", ~first)):
         starts, counts = np.unique(bars[here], return_counts=True)
         found += [
-            {"start": _iso(start), "end": _iso(_after(start, unit)), "kind": kind, "articles": number}
+            {
+                "start": _iso(start),
+                "end": _iso(_after(start, unit)),
+                "label": _label(start, unit),
+                "kind": kind,
+                "articles": number,
+            }
             for start, number in zip(starts.tolist(), counts.tolist(), strict=True)
         ]
-    return {"unit": unit, "bars": found}
+    return {"unit": unit, "gaps": gaps, "bars": found}
+
+
+def _floored(when: pa.ChunkedArray, unit: str) -> npt.NDArray[np.int64]:
+    floored: npt.NDArray[np.int64] = (
+        pc.floor_temporal(when, unit=unit, week_starts_monday=True).cast(pa.int64()).to_numpy()
+    )
+    return floored
+
+
+def _label(start: int, unit: str) -> str:
+    begins = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=start)
+    if unit == "quarter":
+        return f"Q{begins.month // 3 + 1} {begins.year}"
+    form = {"hour": "{:%H:%M}, {:%-d} {:%b %Y}", "month": "{:%b %Y}", "year": "{:%Y}"}.get(unit, "{:%-d %b %Y}")
+    return form.format(begins, begins, begins)
 
 
 def _after(start: int, unit: str) -> int:
@@ -156,48 +182,50 @@ def _after(start: int, unit: str) -> int:
 
 
 def moments(result: Result) -> dict[str, list[dict[str, Any]]]:
-    """Return when the largest stories were told.
+    """Return how long the largest stories were told.
 
     Returns
     -------
-    `spans` (`name`, `first`, `last`) and `moments` (`name`, `when`: a day, `articles` of that day) of the largest
-    stories with more than one date.
+    `spans` (`story`: its place, `name`, `days` from its first to its last article) of the largest stories with more
+    than one date, and `moments` (`story`, `day` after its first article, from 0, and `articles` of that day).
     """
     if not has_stories(result):
         return {"spans": [], "moments": []}
     clusters = result.clusters
-    lasting = clusters.filter(
-        pc.fill_null(pc.less(clusters["first_published_at"], clusters["last_published_at"]), False)
-    )
+    lasting = pc.fill_null(pc.less(clusters["first_published_at"], clusters["last_published_at"]), False)
     order = [("story_size", "descending"), ("story_id", "ascending")]
-    rows = lasting.sort_by(order).slice(0, SPANS).to_pylist()
-    names: dict[str, str] = {}
+    rows = clusters.filter(lasting).sort_by(order).slice(0, SPANS).to_pylist()
+    documents = result.documents.select(["story_id", "published_at"])
+    ids = pa.array([row["story_id"] for row in rows], pa.string())
+    documents = documents.filter(pc.is_in(documents["story_id"], ids)).drop_null()
+    story = pc.index_in(documents["story_id"], ids).to_numpy()
+    start = np.array([_microseconds(row["first_published_at"]) for row in rows], np.int64)
+    day = (documents["published_at"].cast(pa.int64()).to_numpy() - start[story]) // _DAY
+    names: list[str] = []
     for row in rows:
-        name = shortened(row["title"] or row["story_id"], 60) or ""
-        again = sum(other.split("\u2007")[0] == name for other in names.values())
-        names[row["story_id"]] = name + "\u2007" * again  # rows of one name would be one
-    found = result.documents.select(["story_id", "published_at"])
-    found = found.filter(pc.is_in(found["story_id"], pa.array(list(names), pa.string())))
-    found = found.filter(pc.is_valid(found["published_at"]))
-    days = found.set_column(1, "day", pc.floor_temporal(found["published_at"], unit="day").cast(pa.int64()))
-    counted = (
-        days.group_by(["story_id", "day"])
-        .aggregate([([], "count_all")])
-        .sort_by([("story_id", "ascending"), ("day", "ascending")])
-    )
+        name = shortened(row["title"] or row["top_terms"] or row["story_id"], 60) or ""
+        while name in names:
+            name += "\u2007"  # invisible; rows of one name would be one
+        names.append(name)
+    found, counts = np.unique(np.stack([story, day]), axis=1, return_counts=True)
     return {
         "spans": [
             {
-                "name": names[row["story_id"]],
-                **{end: row[f"{end}_published_at"].isoformat() for end in ("first", "last")},
+                "story": place,
+                "name": names[place],
+                "days": (_microseconds(row["last_published_at"]) - _microseconds(row["first_published_at"])) // _DAY,
             }
-            for row in rows
+            for place, row in enumerate(rows)
         ],
         "moments": [
-            {"name": names[row["story_id"]], "when": _iso(row["day"]), "articles": row["count_all"]}
-            for row in counted.to_pylist()
+            {"story": story, "day": day, "articles": articles}
+            for story, day, articles in zip(*found.tolist(), counts.tolist(), strict=True)
         ],
     }
+
+
+def _microseconds(date: datetime) -> int:
+    return (date - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 def _is_first(when: npt.NDArray[np.int64], ids: pa.ChunkedArray) -> npt.NDArray[np.bool_]:

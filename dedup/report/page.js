@@ -59,7 +59,7 @@
       said.push(totals.told_often
         ? `${plural(totals.told_often, "story is", "stories are")} told by two articles or more, ${number(totals.in_stories)} articles in all; the other ${number(totals.stories - totals.told_often)} ${totals.stories - totals.told_often === 1 ? "article stands" : "articles stand"} alone.`
         : "No two texts report the same story.");
-      said.push(`Keep one article of each story, and ${percent(totals.stories, totals.articles)} of them remain.`);
+      said.push(`Keep one article of each story, and ${percent(totals.stories, totals.articles)} of all articles remain.`);
     } else {
       said.push(`The run went as far as ${data.run.level === "exact" ? "exact copies" : "copies"}; stories were not looked for.`);
     }
@@ -94,7 +94,17 @@
   };
 
   // ---- Stories
-  const RELATION = { canonical: "chosen for the story", same_story: "same story", exact: "exact copy", near: "near copy", contained: "part of another", unique: "alone" };
+  // What an article is to the one that stands for its group, or to the one chosen for the story.
+  const relation = (members, member) => {
+    const alike = member.likeness === undefined ? "" : `, ${member.likeness.toFixed(2)}`;
+    const own = members.findIndex((one) => one.group === member.group && one.stands);
+    const of = own < 0 ? "another" : String(own + 1);
+    if (member.relation === "canonical") return `chosen${stories ? " for the story" : ""}${member.why && member.why !== "only" ? `: ${member.why}` : ""}`;
+    if (member.relation === "same_story") return `same story${alike}`;
+    if (member.relation === "contained") return `${own >= 0 && members[own].chars < member.chars ? "holds" : "part of"} ${of}${alike}`;
+    if (member.relation === "exact" || member.relation === "near") return `${member.relation === "exact" ? "exact" : "near"} copy of ${of}${alike}`;
+    return "alone";
+  };
   const rows = data.stories.rows;
   const opened = data.stories.opened;
   const STEP = 25;
@@ -133,7 +143,7 @@
     const facts = [stories && row.texts > 1 ? plural(row.texts, "text") : null, row.outlets ? plural(row.outlets, "outlet") : null];
     const top = el("summary", has ? {} : { tabindex: "-1" },
       el("span", { class: "size number" }, number(row.size), el("small", {}, "articles")),
-      el("span", {}, el("span", { class: "title", dir: "auto" }, row.title || "(no title)"), row.terms ? el("span", { class: "terms", dir: "auto" }, row.terms) : null),
+      el("span", {}, el("span", { class: row.untitled ? "title quiet" : "title", dir: "auto" }, row.title || "(no text)"), row.terms ? el("span", { class: "terms", dir: "auto" }, row.terms) : null),
       el("span", { class: "when" }, el("b", {}, span(row.first, row.last)), facts.filter(Boolean).join(" · ")),
       row.cohesion === undefined ? el("span", { class: "cohesion" }) : el("span", { class: "cohesion", title: "How well its texts hold together: mean score over all their pairs" }, `cohesion ${row.cohesion.toFixed(2)}`, bar(Math.min(row.cohesion, 1))),
       el("span", { class: "arrow", "aria-hidden": "true" }, "›"));
@@ -146,12 +156,10 @@
     const groups = new Map();
     found.members.forEach((member, place) => groups.set(member.group, [...(groups.get(member.group) || []), place]));
     const left = el("div", {});
-    let text = 0;
     for (const places of groups.values()) {
-      text += 1;
-      const copies = places.length > 1 ? `${plural(places.length, "article")} of one wording` : "one article";
-      left.append(el("div", { class: "group" }, groups.size > 1 || !stories ? el("h4", {}, `Text ${text} · ${copies}`) : null,
-        places.map((place) => article(found, place))));
+      const many = places.length > 1;
+      left.append(el("div", { class: many ? "group many" : "group" },
+        many ? el("h4", {}, `One text, ${places.length} articles`) : null, places.map((place) => article(found, place))));
     }
     const command = `dedup show RUN ${row.id}`;
     const more = found.hidden > 0 ? `${plural(found.hidden, "more article is", "more articles are")} not on this page. ` : "";
@@ -160,9 +168,7 @@
   };
   const article = (found, place) => {
     const member = found.members[place];
-    const about = [foreign(member.source || "unknown outlet", "b"), `  ·  ${moment(member.date)}  ·  ${RELATION[member.relation] || member.relation}`];
-    if (member.similarity !== undefined && member.relation !== "canonical" && member.relation !== "unique") about.push(` ${member.similarity.toFixed(2)}`);
-    if (member.why && member.why !== "only") about.push(` (${member.why})`);
+    const about = [foreign(member.source || "unknown outlet", "b"), `  ·  ${moment(member.date)}  ·  ${relation(found.members, member)}`];
     const changes = (found.differences || []).filter((one) => one.new === place);
     return el("div", { class: "member" },
       el("span", { class: member.relation === "canonical" ? "badge chosen" : "badge" }, String(place + 1)),
@@ -175,7 +181,7 @@
   const difference = (change) => {
     const signs = { "=": (text) => text, "-": (text) => el("del", {}, text), "+": (text) => el("ins", {}, text), "…": (text) => el("span", { class: "gap" }, `[… ${text} characters alike …]`) };
     const same = change.whole && change.pieces.every(([sign]) => sign === "=" || sign === "…");
-    const made = el("details", { class: "change" }, el("summary", {}, `What it changed in ${change.old + 1}`));
+    const made = el("details", { class: "change" }, el("summary", {}, `What differs from ${change.old + 1}`));
     made.append(el("p", { dir: "auto" }, same ? "No word: only letters’ case, punctuation or spacing." : change.pieces.map(([sign, text]) => signs[sign](text)), change.whole ? null : el("span", { class: "gap" }, " [the rest is not shown]")));
     return made;
   };
@@ -259,17 +265,17 @@
     const found = data.sources;
     if (!found.total) { hide("outlets"); return; }
     byId("outlets").hidden = false;
-    const unknown = found.unknown ? ` In ${number(found.unknown)} of these groups nobody knows who was first, for want of dates; they are not counted.` : "";
+    const unknown = found.unknown ? ` In ${number(found.unknown)} of these groups nobody knows who was first, since dates are missing or equal; they are not counted.` : "";
     byId("outlets-lead").textContent = found.groups
       ? `${plural(found.groups, "text was", "texts were")} printed by more than one outlet; ${plural(found.reprints, "article reprints", "articles reprint")} what another outlet had first.${unknown}`
       : "No text was printed by more than one outlet.";
     if (found.matrix) matrix(found.matrix);
-    else byId("matrix").hidden = true;
+    else byId("matrix").hidden = byId("matrix-says").hidden = true;
     outletTable(found);
   };
   const matrix = ({ names, counts }) => {
     const most = Math.max(...counts.flat(), 1);
-    const head = el("tr", {}, el("td", {}), names.map((name, place) => el("th", { scope: "col", title: name }, String(place + 1))));
+    const head = el("tr", {}, el("td", { class: "self" }), names.map((name, place) => el("th", { scope: "col", title: name }, String(place + 1))));
     const body = names.map((name, row) => el("tr", {},
       el("th", { scope: "row", title: name }, el("span", {}, String(row + 1)), foreign(name)),
       counts[row].map((count, column) => {
@@ -281,10 +287,11 @@
         } else if (row === column) cell.classList.add("self");
         return cell;
       })));
-    byId("matrix").append(el("table", { class: "cells" }, el("caption", {}, "Articles of the outlet in the row that reprint the outlet of the column, by its number."), el("thead", {}, head), el("tbody", {}, body)));
+    byId("matrix").append(el("table", { class: "cells" }, el("thead", {}, head), el("tbody", {}, body)));
   };
+  const later = (hours) => (hours < 48 ? `${hours.toFixed(1)} h` : plural(Math.round(hours / 24), "day"));
   const outletTable = (found) => {
-    const columns = [["source", "Outlet"], ["articles", "Articles"], ["reprinted", "Reprinted by others"], ["reprints", "Reprints others"], ["hours", "Hours later (median)"]];
+    const columns = [["source", "Outlet"], ["articles", "Articles"], ["reprinted", "Reprinted by others"], ["reprints", "Reprints others"], ["hours", "Later by (median)"]];
     if (stories) columns.push(["first", "First with a story"]);
     let by = null, down = true, all = false;
     const draw = () => {
@@ -300,7 +307,7 @@
         return el("th", { scope: "col", class: key === "source" ? null : "number", "aria-sort": key === by ? (down ? "descending" : "ascending") : null }, button);
       });
       const body = sorted.slice(0, all ? sorted.length : 12).map((row) => el("tr", {}, columns.map(([key]) => el("td", { class: key === "source" ? null : "number" },
-        key === "source" ? foreign(row.source) : row[key] === null ? "" : key === "hours" ? row[key].toFixed(1) : row[key] ? number(row[key]) : el("span", { class: "quiet" }, "0")))));
+        key === "source" ? foreign(row.source) : row[key] === null ? "" : key === "hours" ? later(row[key]) : row[key] ? number(row[key]) : el("span", { class: "quiet" }, "0")))));
       byId("outlet-table").replaceChildren(el("table", {}, el("thead", {}, el("tr", {}, head)), el("tbody", {}, body)));
       byId("all-outlets").hidden = all || sorted.length <= 12;
     };
@@ -312,18 +319,18 @@
   // ---- Charts
   const hide = (part) => { byId(part).hidden = true; for (const one of document.querySelectorAll(`[data-part="${part}"]`)) one.hidden = true; };
   const config = {
-    background: null, font: "system-ui, sans-serif", padding: 0, autosize: { type: "fit-x", contains: "padding" },
+    background: null, font: "system-ui, sans-serif", padding: { left: 0, right: 8, top: 4, bottom: 6 },
     view: { stroke: null },
     axis: { labelColor: "var(--muted)", titleColor: "var(--muted)", gridColor: "var(--line)", domainColor: "var(--faint)", tickColor: "var(--faint)", labelFontSize: 11, titleFontSize: 12, titleFontWeight: 400, labelFont: "system-ui, sans-serif", titlePadding: 8 },
     axisX: { grid: false }, axisY: { domain: false, ticks: false },
-    legend: { orient: "top", direction: "horizontal", offset: 8, labelColor: "var(--ink)", labelFontSize: 12, symbolType: "square", symbolSize: 90, symbolStrokeWidth: 0, columnPadding: 14, labelLimit: 220 },
+    legend: { orient: "top", direction: "horizontal", offset: 22, labelColor: "var(--ink)", labelFontSize: 12, symbolType: "square", symbolSize: 90, symbolStrokeWidth: 0, columnPadding: 14, labelLimit: 220 },
   };
   const draw = (name, needs = name) => {
     const place = byId(`chart-${name}`);
     const spec = data.charts[name];
     if (!spec || !data.datasets[needs].length) { place.closest("figure").hidden = true; return; }
     const narrow = place.clientWidth < 480;
-    const full = { ...spec, datasets: data.datasets, config: { ...config, axisY: { ...config.axisY, labelLimit: narrow ? 120 : 300 } } };
+    const full = { ...spec, datasets: { ...spec.datasets, ...data.datasets }, config: { ...config, axisY: { ...config.axisY, labelLimit: narrow ? 120 : 300 } } };
     const parsed = vega.parse(vegaLite.compile(full).spec, {}, { ast: true });
     new vega.View(parsed, { expr: vegaInterpreter.expressionInterpreter, renderer: "svg", container: place, hover: false, loader: { load() { throw new Error("the page loads nothing"); } } }).runAsync();
   };
@@ -332,11 +339,12 @@
       byId("time").hidden = false;
       draw("timeline");
       draw("spans");
+      if (data.gaps) byId("timeline-says").append(" Periods without articles are left out.");
     } else hide("time");
     const at = data.thresholds;
     byId("scores-lead").textContent = "Every pair that was measured: those that hold the groups and stories together, and those that were refused. Much refused close to a line, or much accepted, says that another threshold may fit better.";
-    byId("jaccard-says").textContent = `Copies share ${percent(at.jaccard, 1)} of their wording or more. Pairs of equal texts are left out.`;
-    byId("containment-says").textContent = `Or the longer text holds ${percent(at.containment, 1)} of the shorter one.`;
+    byId("jaccard-says").textContent = `Copies share ${percent(at.jaccard, 1)} of their wording or more; those below the line are parts of a longer text. Pairs of equal texts are left out.`;
+    byId("containment-says").textContent = `Or the longer text holds ${percent(at.containment, 1)} of the shorter one; those below the line share enough of all their wording.`;
     byId("story-says").textContent = `No threshold decides alone: a story is a branch of a tree of average scores (granularity ${at.granularity}). Two texts with nothing near them need ${at.two_alone.toFixed(2)}; more texts hold together with less.`;
     byId("sizes-title").textContent = stories ? "Size of stories" : "Size of groups of copies";
     byId("sizes-says").textContent = "Only those of two or more articles.";

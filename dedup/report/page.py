@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-import orjson
 from markupsafe import Markup
 
 from dedup import commit
@@ -19,15 +18,15 @@ from dedup.params import from_results
 from dedup.report import charts, figures, sources, stories
 from dedup.report.differences import pieces
 from dedup.report.texts import texts_of
-from dedup.report.wording import harmless, shortened
+from dedup.report.wording import harmless, shortened, weight
 from dedup.run import SKIPPED, Result
 from dedup.summaries import plain
 
 DIFFERENCES = 240  # of a page
 OF_A_STORY = 4
-DIFFERENCES_BYTES = 350_000
+DIFFERENCES_BYTES = 250_000
 REJECTS = 20  # rejected records that are named
-INPUTS = 50  # likewise files
+INPUTS = 30  # likewise files
 _SCRIPTS = ("vendor/vega.min.js", "vendor/vega-lite.min.js", "vendor/vega-interpreter.js", "page.js")
 
 
@@ -79,24 +78,25 @@ def facts(result: Result) -> dict[str, Any]:
     rows, total = stories.listed(result)
     opened = stories.opened(result, rows)
     timeline = figures.timeline(result)
+    datasets = {
+        **figures.scores(result),
+        "sizes": figures.sizes(result),
+        "timeline": timeline["bars"],
+        **figures.moments(result),
+    }
     found = {
         "run": {"name": result.path.resolve().name if result.path else manifest["run_id"], "level": params.level},
         "totals": figures.totals(result),
         "relations": figures.relations(result),
-        "unit": timeline["unit"],
-        "datasets": {
-            **figures.scores(result),
-            "sizes": figures.sizes(result),
-            "timeline": timeline["bars"],
-            **figures.moments(result),
-        },
+        "datasets": datasets,
+        "gaps": timeline["gaps"],
         "thresholds": {
             "jaccard": params.duplicates.jaccard,
             "containment": params.duplicates.containment,
             "two_alone": round(charts.two_alone(params), 2),
             "granularity": params.stories.granularity,
         },
-        "charts": charts.specs(params, timeline["unit"]),
+        "charts": charts.specs(params, datasets, timeline),
         "sources": sources.copying(result),
         "stories": {"rows": rows, "total": total, "opened": opened, "most": stories.MEMBERS},
         "differences": _differences(result, opened),
@@ -123,7 +123,7 @@ def _differences(result: Result, opened: dict[str, Any]) -> dict[str, Any]:
         if not before or not after:
             continue
         parts, whole = pieces(before, after)
-        spent += len(orjson.dumps(parts))
+        spent += weight(parts)
         if spent > DIFFERENCES_BYTES:
             break
         story.setdefault("differences", []).append({"old": old, "new": new, "pieces": parts, "whole": whole})

@@ -8,11 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from dedup.report.wording import shortened
 from dedup.run import Result
 from dedup.summaries import has_stories
 
 IN_MATRIX = 12  # outlets that have a row and a column of their own
 IN_TABLE = 100
+NAME = 80  # characters
 OTHERS = "all others"
 
 _Int = npt.NDArray[np.int64]
@@ -48,7 +50,7 @@ def copying(result: Result) -> dict[str, Any]:
     return {
         "outlets": [
             {
-                "source": names[code],
+                "source": shortened(names[code], NAME),
                 "articles": int(articles[code]),
                 "reprinted": int(reprinted[code]),
                 "reprints": int(reprints[code]),
@@ -122,4 +124,4 @@ def _matrix(names: list[str], order: list[int], copier: _Int, origin: _Int) -> d
     size = len(shown) + rest
     counts = np.zeros((size, size), np.int64)
     np.add.at(counts, (place[copier], place[origin]), 1)
-    return {"names": [names[code] for code in shown] + [OTHERS] * rest, "counts": counts.tolist()}
+    return {"names": [shortened(names[code], NAME) for code in shown] + [OTHERS] * rest, "counts": counts.tolist()}

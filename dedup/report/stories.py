@@ -8,22 +8,22 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dedup.report.wording import shortened
+from dedup.report.wording import shortened, weight
 from dedup.run import Result
 from dedup.summaries import has_stories, of_documents
 
 LISTED = 1500  # stories in the list
 LISTED_BYTES = 450_000
 OPENED = 300  # stories with their articles
-OPENED_BYTES = 1_000_000
+OPENED_BYTES = 900_000
 MEMBERS = 24  # articles of a story; more make its graph unreadable
 COPIES = 3  # articles of one group that come before those of the next
 LINKS = 80  # of a graph
 TITLE = 200  # characters
+EXCERPT = 200  # characters that a run keeps of a text
 LONGEST_ID = 200
 LONGEST_URL = 1000
 
@@ -38,7 +38,8 @@ def listed(result: Result) -> tuple[list[_Row], int]:
 
     Returns
     -------
-    Rows with `id`, `title`, `size`, `texts`, `outlets`, `first`, `last`, `cohesion`, `terms`, without what is unknown.
+    Rows with `id`, `title` (`untitled`: the beginning of the chosen article), `size`, `texts`, `outlets`, `first`,
+    `last`, `cohesion`, `terms`, without what is unknown.
     """
     table = _units(result)
     turns = _in_turns(
@@ -51,11 +52,15 @@ def listed(result: Result) -> tuple[list[_Row], int]:
     )
     wanted = [story for _, story in zip(range(LISTED), turns, strict=False)]
     by_id = {row["id"]: row for row in _take(table, wanted).to_pylist()}
+    untitled = [row for row in by_id.values() if not row["title"]]
+    beginnings = of_documents(result, "excerpt", [row["chosen"] for row in untitled])
+    for row, beginning in zip(untitled, beginnings, strict=True):
+        row |= {"title": _excerpt(beginning), "untitled": True}
     rows: list[_Row] = []
     spent = 0
     for story in wanted:
         row = _row(by_id[story])
-        spent += len(orjson.dumps(row))
+        spent += weight(row)
         if spent > LISTED_BYTES:
             break
         rows.append(row)
@@ -133,7 +138,7 @@ def opened(result: Result, rows: list[_Row]) -> dict[str, _Row]:
             "hidden": row["size"] - len(members),
             "links": [[at[a], at[b], int(copy), score] for a, b, copy, score in inside[:LINKS]],
         }
-        spent += len(orjson.dumps(story))
+        spent += weight(story)
         if spent > OPENED_BYTES:
             break
         found[row["id"]] = story
@@ -188,17 +193,33 @@ def _members(documents: list[_Row]) -> list[_Row]:
             "group": groups.setdefault(document["duplicate_id"], len(groups)),
             "relation": document["relation"],
             "stands": True if document["is_representative"] else None,
-            "similarity": None if document["similarity"] is None else round(document["similarity"], 3),
+            "chars": document["text_chars"],
+            "likeness": _likeness(document),
             "title": shortened(document["title"], TITLE),
             "source": shortened(document["source"], TITLE),
             "url": url if is_link else None,
             "date": _when(document["published_at"]),
             # An exact copy begins as the text that it copies does.
-            "excerpt": None if document["relation"] == "exact" else document["excerpt"],
+            "excerpt": None if document["relation"] == "exact" else _excerpt(document["excerpt"]),
             "why": document["canonical_reason"] if document["relation"] == "canonical" else None,
         }
         found.append({name: value for name, value in member.items() if value is not None and value != ""})
     return found
+
+
+def _likeness(document: _Row) -> float | None:
+    """Return how alike an article is to the one that its relation names."""
+    column = {"near": "jaccard", "contained": "containment", "same_story": "cosine"}.get(document["relation"])
+    value = document[column] if column else None
+    return None if value is None else round(value, 3)
+
+
+def _excerpt(text: str | None) -> str | None:
+    """Return an excerpt that does not end inside a word, where words are spaced."""
+    if text is None or len(text) < EXCERPT:
+        return text
+    whole, _, part = text.rpartition(" ")
+    return (whole if whole and len(part) < EXCERPT // 4 else text).rstrip(" ,;:-–—") + " …"
 
 
 def _when(date: Any) -> str | None:
