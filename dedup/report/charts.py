@@ -12,6 +12,9 @@ HEIGHT = 190  # pixels
 _INK = {"first": "var(--accent)", "second": "var(--faint)", "third": "var(--third)", "rule": "var(--ink)"}
 _COPIES = {"copies": _INK["first"], "other wording": _INK["second"], "same wording, other facts": _INK["third"]}
 _STORIES = {"same story": _INK["first"], "apart": _INK["second"]}
+_COUNTS = alt.Axis(
+    tickCount=4, tickMinStep=1, labelExpr="datum.value < 1000 ? datum.value : format(datum.value / 1000, '~r') + 'k'"
+)
 _FIT = alt.AutoSizeParams(type="fit-x", contains="padding")
 _Spec = dict[str, Any]
 
@@ -32,11 +35,11 @@ def specs(params: Params, datasets: dict[str, list[dict[str, Any]]], timeline: d
     """
     found: dict[str, alt.TopLevelMixin] = {
         "jaccard": _scores(
-            "jaccard", "share of all their wording that the two have in common (Jaccard)",
+            "jaccard", "common wording (Jaccard)",
             _present(datasets["jaccard"], _COPIES), params.duplicates.jaccard, "copies from",
         ),
         "containment": _scores(
-            "containment", "share of the shorter text that stands in the longer (containment)",
+            "containment", "shorter text in longer one (containment)",
             _present(datasets["containment"], _COPIES), params.duplicates.containment, "copies from",
         ),
         "story": _scores(
@@ -75,7 +78,7 @@ def _scores(data: str, title: str, inks: dict[str, str], threshold: float, says:
         .encode(
             x=alt.X("from:Q", bin="binned", title=title, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(tickCount=5)),
             x2="to:Q",
-            y=alt.Y("sum(pairs):Q", title="pairs", axis=alt.Axis(tickCount=4, format="~s")),
+            y=alt.Y("sum(pairs):Q", title="pairs", axis=_COUNTS),
             color=alt.Color(
                 "verdict:N", title=None, scale=alt.Scale(domain=verdicts, range=list(inks.values())), sort=verdicts
             ),
@@ -104,7 +107,7 @@ def _scores(data: str, title: str, inks: dict[str, str], threshold: float, says:
 def _sizes() -> alt.TopLevelMixin:
     base = alt.Chart(alt.NamedData("sizes")).encode(
         x=alt.X("size:N", sort=None, title="articles in it", axis=alt.Axis(labelAngle=0, ticks=False)),
-        y=alt.Y("stories:Q", title="how many", axis=alt.Axis(tickCount=4, format="~s")),
+        y=alt.Y("stories:Q", title="how many", axis=_COUNTS),
         tooltip=[
             alt.Tooltip("size:N", title="articles in it"),
             alt.Tooltip("stories:Q", title="how many", format=","),
@@ -129,7 +132,7 @@ def _timeline(unit: str, gaps: bool) -> alt.TopLevelMixin:
         .mark_bar(stroke="var(--paper)", strokeWidth=0.5)
         .encode(
             **x,
-            y=alt.Y("sum(articles):Q", title=f"articles a {unit}", axis=alt.Axis(tickCount=4, format="~s")),
+            y=alt.Y("sum(articles):Q", title=f"articles a {unit}", axis=_COUNTS),
             color=alt.Color(
                 "kind:N", title=None, scale=alt.Scale(domain=kinds, range=[_INK["first"], _INK["second"]]), sort=kinds
             ),
