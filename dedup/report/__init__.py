@@ -12,6 +12,6 @@ The files, in the order of the work:
 
 from __future__ import annotations
 
-from dedup.report.page import page, write_report
+from dedup.report.page import write_report
 
-__all__ = ["page", "write_report"]
+__all__ = ["write_report"]

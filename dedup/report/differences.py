@@ -39,6 +39,7 @@ def pieces(old: str, new: str) -> tuple[list[Piece], bool]:
             if part:
                 found.append([sign, part if len(part) <= LONGEST else part[:LONGEST] + " …"])
                 shown += len(part)
+                cut = cut or len(part) > LONGEST
     return found, not cut
 
 

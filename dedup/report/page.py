@@ -57,7 +57,7 @@ def write_report(result: Result, out_file: str | Path, if_exists: str = "error")
     file = Path(out_file)
     check_place(file, if_exists, result)
     data = facts(result)
-    content = page(data)
+    content = html(data)
     temporary = file.with_name(f".{file.name}.dedup-{os.getpid()}")
     try:
         with commit.write_errors(file):
@@ -168,7 +168,7 @@ def _place(reject: dict[str, Any]) -> str:
     return f"record {reject['source_row']}" if reject["line"] is None else f"line {reject['line']}"
 
 
-def page(data: dict[str, Any]) -> bytes:
+def html(data: dict[str, Any]) -> bytes:
     """Return the page about what `facts` returned, in UTF-8."""
     files = resources.files("dedup.report")
     style = files.joinpath("page.css").read_text("utf-8")
@@ -176,14 +176,14 @@ def page(data: dict[str, Any]) -> bytes:
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
     template = environment.from_string(files.joinpath("page.html").read_text("utf-8"))
-    html = template.render(
+    content = template.render(
         data=data,
         style=Markup(style),
         scripts=[Markup(script) for script in scripts],
         style_hash=_hash(style),
         script_hashes=[_hash(script) for script in scripts],
     )
-    return html.encode()
+    return content.encode()
 
 
 def _hash(content: str) -> str:
