@@ -80,7 +80,11 @@ def _scores(data: str, title: str, inks: dict[str, str], threshold: float, says:
             x2="to:Q",
             y=alt.Y("sum(pairs):Q", title="pairs", axis=_COUNTS),
             color=alt.Color(
-                "verdict:N", title=None, scale=alt.Scale(domain=verdicts, range=list(inks.values())), sort=verdicts
+                "verdict:N",
+                title=None,
+                scale=alt.Scale(domain=verdicts, range=list(inks.values())),
+                sort=verdicts,
+                legend=alt.Legend(offset=22),  # the threshold is named between it and the bars
             ),
             order=alt.Order("place:Q"),
             tooltip=[

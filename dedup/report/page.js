@@ -173,7 +173,7 @@
     return el("div", { class: "member" },
       el("span", { class: member.relation === "canonical" ? "badge chosen" : "badge" }, String(place + 1)),
       el("div", {},
-        el("div", { class: "head" }, member.url ? link(member.title || member.url, member.url) : foreign(member.title || "(no title)")),
+        el("div", { class: "head" }, member.url ? link(member.title || member.url, member.url) : member.title ? foreign(member.title) : el("span", { class: "quiet" }, "(no title)")),
         el("div", { class: "about" }, about),
         member.excerpt ? el("p", { class: "excerpt", dir: "auto" }, member.excerpt) : null,
         changes.map((change) => difference(change))));
@@ -226,7 +226,7 @@
         svg("circle", { cx: px[i].toFixed(1), cy: py[i].toFixed(1), r: 10 }),
         svg("text", { x: px[i].toFixed(1), y: py[i].toFixed(1) }, String(i + 1)),
         svg("title", {}, [member.source, member.title].filter(Boolean).join(": ") || member.id))));
-    const kinds = [found.links.some((one) => one[2]) ? "thick lines join copies" : null, found.links.some((one) => !one[2]) ? "thin lines join texts of one story, the darker the more alike" : null];
+    const kinds = [found.links.some((one) => one[2]) ? "thick lines join copies" : null, found.links.some((one) => !one[2]) ? "thin lines join texts of one story, the stronger the more alike" : null];
     return el("div", { class: "graph" }, picture, el("p", {}, `Numbers are those of the articles; ${kinds.filter(Boolean).join(", ")}.`));
   };
 
@@ -323,7 +323,7 @@
     view: { stroke: null },
     axis: { labelColor: "var(--muted)", titleColor: "var(--muted)", gridColor: "var(--line)", domainColor: "var(--faint)", tickColor: "var(--faint)", labelFontSize: 11, titleFontSize: 12, titleFontWeight: 400, labelFont: "system-ui, sans-serif", titlePadding: 8 },
     axisX: { grid: false }, axisY: { domain: false, ticks: false },
-    legend: { orient: "top", direction: "horizontal", offset: 22, labelColor: "var(--ink)", labelFontSize: 12, symbolType: "square", symbolSize: 90, symbolStrokeWidth: 0, columnPadding: 14, labelLimit: 220 },
+    legend: { orient: "top", direction: "horizontal", offset: 10, labelColor: "var(--ink)", labelFontSize: 12, symbolType: "square", symbolSize: 90, symbolStrokeWidth: 0, columnPadding: 14, labelLimit: 220 },
   };
   const draw = (name, needs = name) => {
     const place = byId(`chart-${name}`);
