@@ -27,7 +27,17 @@ OF_A_STORY = 4
 DIFFERENCES_BYTES = 250_000
 REJECTS = 20  # rejected records that are named
 INPUTS = 30  # likewise files
-_SCRIPTS = ("vendor/vega.min.js", "vendor/vega-lite.min.js", "vendor/vega-interpreter.js", "page.js")
+_VENDORED = ("vega.min.js", "vega-lite.min.js", "vega-interpreter.js")
+_OWN = (
+    "elements",
+    "summary",
+    "stories",
+    "graph",
+    "outlets",
+    "charts",
+    "manifest",
+    "start",
+)  # one script, in this order
 
 
 def write_report(result: Result, out_file: str | Path, if_exists: str = "error") -> dict[str, Any]:
@@ -172,7 +182,8 @@ def html(data: dict[str, Any]) -> bytes:
     """Return the page about what `facts` returned, in UTF-8."""
     files = resources.files("dedup.report")
     style = files.joinpath("page.css").read_text("utf-8")
-    scripts = [files.joinpath(name).read_text("utf-8") for name in _SCRIPTS]
+    scripts = [files.joinpath("vendor", name).read_text("utf-8") for name in _VENDORED]
+    scripts.append("\n".join(files.joinpath("script", f"{name}.js").read_text("utf-8") for name in _OWN))
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
     template = environment.from_string(files.joinpath("page.html").read_text("utf-8"))
