@@ -158,7 +158,7 @@ def _spans(spans: list[dict[str, Any]]) -> alt.TopLevelMixin:
     scale = alt.Scale(type="symlog", constant=2, domain=[0, max(longest, 1)], nice=False)
     ticks = [day for day in (0, 1, 3, 7, 14, 30, 90, 180, 365, 1000, 3000) if day <= max(longest, 1)]
     told = "days after its first article"
-    x = alt.X("day:Q", title=told, scale=scale, axis=alt.Axis(values=ticks, grid=True))
+    x = alt.X("day:Q", title=told, scale=scale, axis=alt.Axis(values=ticks, grid=True, format="d"))
     order = alt.EncodingSortField("story", op="min")
     y = alt.Y("name:N", title=None, sort=order, axis=alt.Axis(ticks=False, domain=False, labelPadding=10, grid=False))
     names = alt.LookupData(data=alt.NamedData("spans"), key="story", fields=["name"])
