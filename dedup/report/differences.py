@@ -5,7 +5,8 @@ from __future__ import annotations
 from dedup.aligning import align
 
 MOST_CHARS = 20_000  # of a text that are compared
-LONGEST = 1_500  # characters of changed passages that are shown of one pair
+LONGEST = 1_500  # characters of changed passages that are shown of one pair ...
+PASSAGE = 600  # ... and of one passage
 AROUND = 60  # characters of an unchanged passage that are shown beside a change
 
 Piece = list[str]  # `=`, `-`, `+` or `…`, and the text
@@ -37,9 +38,9 @@ def pieces(old: str, new: str) -> tuple[list[Piece], bool]:
             continue
         for sign, part in (("-", before), ("+", after)):
             if part:
-                found.append([sign, part if len(part) <= LONGEST else part[:LONGEST] + " …"])
-                shown += len(part)
-                cut = cut or len(part) > LONGEST
+                found.append([sign, part if len(part) <= PASSAGE else part[:PASSAGE] + " …"])
+                shown += min(len(part), PASSAGE)
+                cut = cut or len(part) > PASSAGE
     return found, not cut
 
 

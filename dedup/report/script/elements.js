@@ -23,7 +23,7 @@ const make =
     const made = namespace ? document.createElementNS(namespace, name) : document.createElement(name);
     for (const [key, value] of Object.entries(attributes))
       if (value !== null && value !== undefined) made.setAttribute(key, value);
-    made.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== ""));
+    made.append(...children.flat(2).filter((child) => child !== null && child !== undefined && child !== ""));
     return made;
   };
 const el = make(null);

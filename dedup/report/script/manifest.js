@@ -1,33 +1,21 @@
 // How the run was made, and what the page leaves out.
-const table = (head, body) =>
-  el(
-    "div",
-    { class: "wide", tabindex: "0", role: "region", "aria-label": head[0] },
+const counts = new Set(["number", "records", "rejected"]); // columns of numbers
+const table = (head, body) => {
+  const kind = (place) => ({ class: counts.has(head[place]) ? "number" : null });
+  const titles = head.map((name, place) => el("th", { scope: "col", ...kind(place) }, name));
+  const rows = body.map((row) =>
     el(
-      "table",
+      "tr",
       {},
-      el(
-        "thead",
-        {},
-        el(
-          "tr",
-          {},
-          head.map((name) => el("th", { scope: "col" }, name)),
-        ),
-      ),
-      el(
-        "tbody",
-        {},
-        body.map((row) =>
-          el(
-            "tr",
-            {},
-            row.map((cell) => el("td", {}, cell)),
-          ),
-        ),
-      ),
+      row.map((cell, place) => el("td", kind(place), cell)),
     ),
   );
+  return el(
+    "div",
+    { class: "wide", tabindex: "0", role: "region", "aria-label": head[0] },
+    el("table", {}, el("thead", {}, el("tr", {}, titles)), el("tbody", {}, rows)),
+  );
+};
 const part = (title, about, ...content) =>
   byId("manifest").append(el("details", {}, el("summary", {}, title, el("span", {}, about)), ...content));
 const flat = (settings, before = "") =>

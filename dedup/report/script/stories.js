@@ -169,7 +169,14 @@ const difference = (change) => {
       { dir: "auto" },
       same
         ? "No word: only letters’ case, punctuation or spacing."
-        : change.pieces.map(([sign, text]) => signs[sign](text)),
+        : [
+            el(
+              "span",
+              { class: "key" },
+              `Struck out: only in ${change.old + 1}. Underlined: only in ${change.new + 1}.`,
+            ),
+            change.pieces.map(([sign, text]) => signs[sign](text)),
+          ],
       change.whole ? null : el("span", { class: "gap" }, " [the rest is not shown]"),
     ),
   );
