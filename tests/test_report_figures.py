@@ -1,6 +1,7 @@
 """What the report counts, and what it says that copies changed."""
 
 import json
+import time
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -151,6 +152,35 @@ def test_bars_of_time_are_few_and_have_a_length(days, unit, gaps, bars):
     for bar in found["bars"]:
         assert bar["start"] < bar["end"] and bar["label"]
     assert sum(bar["articles"] for bar in found["bars"]) == len(days)
+
+
+def test_stories_that_last_have_no_more_dots_than_can_be_seen():
+    start = datetime(2025, 1, 1, tzinfo=UTC)
+    days = [*range(0, 2000, 3), 0, 0]
+    rows = [
+        {"doc_id": str(n), "story_id": "s", "published_at": start + timedelta(days=day)} for n, day in enumerate(days)
+    ]
+    story = {"story_id": "s", "story_size": len(days), "title": "t"}
+    story |= {"first_published_at": start, "last_published_at": start + timedelta(days=1998)}
+    clusters = pa.Table.from_pylist([story], schema.RUN_CLUSTERS)
+    found = figures.moments(Result(table_of(rows), None, clusters, None, [], {"settings": {"level": "story"}}))
+    assert found["spans"] == [{"story": 0, "name": "t", "days": 1998}]
+    assert 60 < len(found["moments"]) <= figures.DOTS + 1
+    assert sum(moment["articles"] for moment in found["moments"]) == len(days)
+    assert found["moments"][0]["day"] == 0 and all(moment["day"] % 17 == 0 for moment in found["moments"])
+
+
+def test_an_outlet_for_each_article_takes_no_time():
+    rows = [
+        {"doc_id": str(n), "source": f"o{n}", "duplicate_id": f"d{n // 2}", "published_at": DAY + timedelta(hours=n)}
+        for n in range(60_000)
+    ]
+    started = time.process_time()
+    found = sources.copying(Result(table_of(rows), None, None, None, [], {"settings": {"level": "duplicate"}}))
+    assert time.process_time() - started < 10
+    assert found["total"] == 60_000 and found["reprints"] == 30_000 and len(found["outlets"]) == sources.IN_TABLE
+    counts = np.array(found["matrix"]["counts"])
+    assert counts.sum() == 30_000 and len(found["matrix"]["names"]) == sources.IN_MATRIX + 1
 
 
 def test_a_story_shows_a_few_of_each_text_first():

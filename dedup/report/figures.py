@@ -24,6 +24,7 @@ _DAYS = {"hour": 1 / 24, "day": 1.0, "week": 7.0, "month": 30.44, "quarter": 91.
 
 _DAY = 86_400_000_000  # microseconds
 SPANS = 12  # stories on the time line of stories
+DOTS = 120  # of one of them; where it lasted for more days, a dot is several
 
 _Float = npt.NDArray[np.float64]
 
@@ -201,6 +202,9 @@ def moments(result: Result) -> dict[str, list[dict[str, Any]]]:
     story = pc.index_in(documents["story_id"], ids).to_numpy()
     start = np.array([_microseconds(row["first_published_at"]) for row in rows], np.int64)
     day = (documents["published_at"].cast(pa.int64()).to_numpy() - start[story]) // _DAY
+    lasted = np.array([(row["last_published_at"] - row["first_published_at"]).days for row in rows], np.int64)
+    several = lasted[story] // DOTS + 1
+    day = day // several * several
     names: list[str] = []
     for row in rows:
         name = shortened(row["title"] or row["top_terms"] or row["story_id"], 60) or ""
@@ -213,7 +217,7 @@ def moments(result: Result) -> dict[str, list[dict[str, Any]]]:
             {
                 "story": place,
                 "name": names[place],
-                "days": (_microseconds(row["last_published_at"]) - _microseconds(row["first_published_at"])) // _DAY,
+                "days": int(lasted[place]),
             }
             for place, row in enumerate(rows)
         ],

@@ -27,6 +27,7 @@ OF_A_STORY = 4
 DIFFERENCES_BYTES = 250_000
 REJECTS = 20  # rejected records that are named
 INPUTS = 30  # likewise files
+SETTINGS = 20  # values of one setting
 _VENDORED = ("vega.min.js", "vega-lite.min.js", "vega-interpreter.js")
 _OWN = (
     "elements",
@@ -146,7 +147,7 @@ def _manifest(manifest: dict[str, Any], rejects: list[dict[str, Any]]) -> dict[s
     return {
         "version": manifest["version"],
         "run_id": manifest["run_id"],
-        "settings": manifest["settings"],
+        "settings": _bounded(manifest["settings"]),
         "counts": manifest["counts"],
         "skipped": [
             {"what": SKIPPED[name], "number": number} for name, number in manifest["skipped"].items() if number
@@ -172,6 +173,15 @@ def _manifest(manifest: dict[str, Any], rejects: list[dict[str, Any]]) -> dict[s
         ],
         "rejected": len(rejects),
     }
+
+
+def _bounded(settings: Any) -> Any:
+    """Return settings without the end of long texts and lists."""
+    if isinstance(settings, dict):
+        return {name: _bounded(value) for name, value in settings.items()}
+    if isinstance(settings, list | tuple):
+        return [_bounded(value) for value in settings[:SETTINGS]]
+    return shortened(settings, 200) if isinstance(settings, str) else settings
 
 
 def _place(reject: dict[str, Any]) -> str:

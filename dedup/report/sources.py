@@ -117,7 +117,7 @@ def _matrix(names: list[str], order: list[int], copier: _Int, origin: _Int) -> d
     if not len(copier):
         return None
     taking_part = np.union1d(copier, origin)
-    shown = [code for code in order if code in set(taking_part.tolist())][:IN_MATRIX]
+    shown = order[: min(IN_MATRIX, len(taking_part))]  # those that take part come first in the order
     place = np.full(len(names), len(shown))
     place[shown] = np.arange(len(shown))
     rest = len(taking_part) > len(shown)
