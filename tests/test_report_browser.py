@@ -138,7 +138,8 @@ LUMINANCE = """([front, back]) => {
   const light = (name) => {
     const probe = document.body.appendChild(document.createElement('i'));
     probe.style.color = `var(${name})`;
-    const parts = getComputedStyle(probe).color.match(/[\\d.]+/g).slice(0, 3).map((part) => part / 255);
+    const color = getComputedStyle(probe).color;
+    const parts = color.match(/[\\d.]+/g).slice(0, 3).map((part) => part / (color.startsWith('rgb') ? 255 : 1));
     probe.remove();
     const [r, g, b] = parts.map((part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
@@ -156,6 +157,10 @@ def test_letters_stand_out_from_what_is_behind_them(started, page, scheme):
             for back in ("--paper", "--raised"):
                 assert tab.evaluate(LUMINANCE, [front, back]) >= 4.5, (front, back)
         assert tab.evaluate(LUMINANCE, ["--on-accent", "--accent"]) >= 4.5
+        tab.evaluate(
+            "document.body.style.setProperty('--half', 'color-mix(in srgb, var(--accent) 50%, var(--raised))')"
+        )
+        assert tab.evaluate(LUMINANCE, ["--ink", "--half"]) >= 4.5  # the strongest cell of the outlets
         assert tab.evaluate(LUMINANCE, ["--accent", "--tint"]) >= 4.5
         dark = tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(22, 24, 27)"
         assert dark == (scheme == "dark")

@@ -31,8 +31,9 @@ def copying(result: Result) -> dict[str, Any]:
     Returns
     -------
     `outlets` (rows by outlet: `source`, `articles`, `reprinted` by others, `reprints` of others, `first` in a story,
-    `hours`: median delay of its reprints), `total` outlets, `matrix` (`names`, `counts`: reprints by row of column;
-    None where there are none), `reprints`, `groups` of copies of several outlets, and `unknown` of them.
+    `hours`: median delay of its reprints), `total` outlets, `matrix` (`names`, `counts`: reprints by row of column,
+    `rest`: whether the last one is all others; None where there are none), `reprints`, `groups` of copies of several
+    outlets, and `unknown` of them.
     """
     documents = result.documents
     encoded = documents["source"].combine_chunks().dictionary_encode()
@@ -124,4 +125,8 @@ def _matrix(names: list[str], order: list[int], copier: _Int, origin: _Int) -> d
     size = len(shown) + rest
     counts = np.zeros((size, size), np.int64)
     np.add.at(counts, (place[copier], place[origin]), 1)
-    return {"names": [shortened(names[code], NAME) for code in shown] + [OTHERS] * rest, "counts": counts.tolist()}
+    return {
+        "names": [shortened(names[code], NAME) for code in shown] + [OTHERS] * rest,
+        "counts": counts.tolist(),
+        "rest": rest,
+    }

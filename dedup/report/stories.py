@@ -23,6 +23,7 @@ MEMBERS = 24  # articles of a story; more make its graph unreadable
 COPIES = 3  # articles of one group that come before those of the next
 LINKS = 80  # of a graph
 TITLE = 200  # characters
+UNTITLED = 110  # characters of a text in place of a title
 EXCERPT = 200  # characters that a run keeps of a text
 LONGEST_ID = 200
 LONGEST_URL = 1000
@@ -55,7 +56,7 @@ def listed(result: Result) -> tuple[list[_Row], int]:
     untitled = [row for row in by_id.values() if not row["title"]]
     beginnings = of_documents(result, "excerpt", [row["chosen"] for row in untitled])
     for row, beginning in zip(untitled, beginnings, strict=True):
-        row |= {"title": _excerpt(beginning), "untitled": True}
+        row |= {"title": shortened(beginning, UNTITLED), "untitled": True}
     rows: list[_Row] = []
     spent = 0
     for story in wanted:

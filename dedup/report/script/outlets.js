@@ -16,29 +16,29 @@ const outlets = () => {
   else byId("matrix").hidden = byId("matrix-says").hidden = true;
   outletTable(found);
 };
-const matrix = ({ names, counts }) => {
-  const most = Math.max(...counts.flat(), 1);
+const matrix = ({ names, counts, rest }) => {
+  const named = names.length - (rest ? 1 : 0); // those together would outshine every single one
+  const most = Math.max(...counts.slice(0, named).flatMap((row) => row.slice(0, named)), 1);
   const head = el(
     "tr",
     {},
     el("td", { class: "self" }),
-    names.map((name, place) => el("th", { scope: "col", title: name }, String(place + 1))),
+    names.map((name, place) => el("th", { scope: "col", title: name }, place < named ? String(place + 1) : "others")),
   );
   const body = names.map((name, row) =>
     el(
       "tr",
       {},
-      el("th", { scope: "row", title: name }, el("span", {}, String(row + 1)), foreign(name)),
+      el("th", { scope: "row", title: name }, el("span", {}, row < named ? String(row + 1) : ""), foreign(name)),
       counts[row].map((count, column) => {
         const cell = el(
           "td",
           count ? { title: `${name}: ${plural(count, "reprint")} of ${names[column]}` } : {},
           count ? number(count) : row === column ? "–" : "",
         );
-        if (count) {
-          const share = 15 + (85 * count) / most;
-          cell.style.setProperty("--share", `${share}%`);
-          if (share > 55) cell.classList.add("dark");
+        if (row >= named || column >= named) cell.classList.add("rest");
+        else if (count) {
+          cell.style.setProperty("--share", `${8 + (42 * count) / most}%`); // letters stay legible up to a half
         } else if (row === column) cell.classList.add("self");
         return cell;
       }),
