@@ -52,7 +52,7 @@ const list = () => {
       ? `${plural(found.length, things.replace(/ies\b/, "y").replace("groups", "group"), things)} listed`
       : `${number(found.length)} of ${number(rows.length)} listed`;
   byId("more").hidden = found.length <= shown;
-  byId("more").textContent = `Show ${Math.min(STEP * 2, found.length - shown)} more`;
+  byId("more").textContent = `Show ${Math.max(0, Math.min(STEP * 2, found.length - shown))} more`;
   if (!found.length)
     byId("list").append(
       el(
