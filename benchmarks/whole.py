@@ -180,14 +180,14 @@ def _row(setting: Setting, level: str, jobs: int, figures: dict[str, Any], sourc
 
 def _foretold(peak: float, articles: int, source: Path, level: str, jobs: int) -> dict[str, float]:
     """Return the peak that the project foretells, and how far off the measured one is."""
-    wanted = foretold(articles, _characters(source), level, jobs)
+    wanted = foretold(articles, characters(source), level, jobs)
     return {"foretold_mb": wanted, "off": peak / wanted - 1}
 
 
 def _section(setting: Setting, name: str, rows: list[dict[str, Any]], source: Path) -> dict[str, Any]:
     facts: dict[str, Any] = {"from": _made(setting)}
     if source != setting.source:
-        facts |= {"days": setting.days, "megabytes": round(_characters(source) / 1e6, 1)}
+        facts |= {"days": setting.days, "megabytes": round(characters(source) / 1e6, 1)}
     return {"name": name, "facts": facts, "rows": rows, "skipped": []}
 
 
@@ -195,7 +195,7 @@ def _made(setting: Setting) -> str:
     return "seeds" if setting.source == corpus.SEEDS else "articles given by --corpus"
 
 
-def _characters(source: Path) -> int:
+def characters(source: Path) -> int:
     """Return the bytes of all texts."""
     total = 0
     for batch in pq.ParquetFile(source).iter_batches(columns=["text"]):

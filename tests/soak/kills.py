@@ -4,10 +4,11 @@ import random
 import signal
 import statistics
 import time
-from collections import Counter
+from collections import Counter, deque
 
 from .world import real, world
 
+LATELY = 9  # runs whose seconds tell when the next one may be killed: a shared machine changes its pace
 REAL = 20  # one in so many is the real command, the others are forks of a process that has imported everything
 
 
@@ -16,28 +17,33 @@ def run(count, seed):
     chance = random.Random(seed)
     found = Counter()
     with world() as here:
-        seconds = statistics.median(here.server.run(*here.words(name))["seconds"] for name in "ababab")
+        lately = deque((here.server.run(*here.words(name))["seconds"] for name in "ababab"), LATELY)
         slow = timed(here)
         here.rerun("b", "before")
-        for number in range(count):
+        while found["killed"] < count:
             name = here.other()
-            what = f"kill {number} of seed {seed}"
-            if number % REAL == REAL - 1:
+            what = f"kill {found['killed']} of seed {seed}"
+            real_one = found["killed"] % REAL == REAL - 1
+            if real_one:
                 status = kill_real(here, name, chance.uniform(0, slow * 1.05))
-                found["real"] += 1
             else:
-                status = here.server.run(*here.words(name), kill=chance.uniform(0, seconds * 1.05))["status"]
+                after = chance.uniform(0, statistics.median(lately) * 1.05)
+                status = here.server.run(*here.words(name), kill=after)["status"]
             assert status in (0, -signal.SIGKILL), what
             kept = here.judge(what)
             assert status != 0 or kept == name, what
-            found["old" if kept != name else "new"] += 1
-            found["too late"] += status == 0
-            found["with leftovers"] += len(list(here.place.iterdir())) > 1
-            here.rerun(name, what)
+            if status == 0:
+                found["ended before"] += 1
+            else:
+                found["killed"] += 1
+                found["real"] += real_one
+                found["new"] += kept == name
+                found["with leftovers"] += len(list(here.place.iterdir())) > 1
+            lately.append(here.rerun(name, what))
     return (
-        f"{count} kills ({found['real']} of the real command), 0 torn, 0 mixed: {found['old']} left the old run, "
-        f"{found['new']} the new one ({found['too late']} had ended), {found['with leftovers']} left something beside "
-        f"it; {count} reruns byte-equal, nothing left"
+        f"{count} killed ({found['real']} of the real command, {found['ended before']} more had ended before), 0 torn, "
+        f"0 mixed: {count - found['new']} left the old run, {found['new']} the new one, {found['with leftovers']} left "
+        "something beside it; every rerun byte-equal, nothing left"
     )
 
 

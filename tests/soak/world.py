@@ -56,12 +56,16 @@ class World:
         return whole[0]
 
     def rerun(self, name, what):
-        """Repeat a command that was broken off: the tables are those of one that was not, and nothing else is left."""
+        """Repeat a command that was broken off: the tables are those of one that was not, and nothing else is left.
+
+        Returns its seconds.
+        """
         done = self.server.run(*self.words(name))
         assert done["status"] == 0, f"{what}: {done['stderr']}"
         assert self.judge(what) == name, what
         assert names(self.place) == ["OUT"], f"{what}: left {names(self.place)}"
         self.now = name
+        return done["seconds"]
 
     def other(self):
         """Return the input that OUT was not made from."""
