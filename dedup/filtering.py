@@ -71,7 +71,7 @@ def filter_run(
     column = kept_column(level)
     inputs = result.manifest["inputs"]
     files = [Path(file) for file in (out_file, dropped_file) if file is not None]
-    _check_files(files, if_exists, [file["path"] for file in inputs], result.path)
+    _check_files(files, if_exists, result)
     for file in inputs:
         _check_input(file)
     parts: list[list[pa.Table]] = [[] for _ in files]
@@ -96,24 +96,39 @@ def filter_run(
     return {"kept": n_kept, "dropped": result.documents.num_rows - n_kept}
 
 
-def _check_files(files: list[Path], if_exists: str, inputs: list[str], run: Path | None) -> None:
+def check_place(file: Path, if_exists: str, result: Result) -> None:
+    """Refuse a file that may not be written: one that is there, an input of the run, or one in its folder.
+
+    Raises
+    ------
+    SettingsError
+        `if_exists` is neither `error` nor `overwrite`.
+    OutputExistsError
+        It may not be written.
+    InputError
+        There is no folder for it.
+    """
     if if_exists not in ("error", "overwrite"):
         raise SettingsError(f"if-exists: got {if_exists!r}, wanted error or overwrite")
+    inputs = [entry["path"] for entry in result.manifest["inputs"]]
+    if file.resolve() in {Path(path).resolve() for path in inputs if path and not is_url(path)}:
+        raise OutputExistsError(f"{file}: is an input of the run; name another file")
+    if result.path is not None and result.path.resolve() in file.resolve().parents:
+        raise OutputExistsError(f"{file}: lies in the folder of the run; name a file elsewhere")
+    if file.is_dir() or (file.exists() and if_exists == "error"):
+        remedy = "name another one" if file.is_dir() else "replace it with --if-exists overwrite"
+        raise OutputExistsError(f"{file}: is there already; {remedy}")
+    if not file.parent.is_dir():
+        raise InputError(f"{file}: no folder {str(file.parent)!r}; make it first, or name another file")
+
+
+def _check_files(files: list[Path], if_exists: str, result: Result) -> None:
     if len({file.resolve() for file in files}) < len(files):
         raise SettingsError(f"{files[0]}: named for the kept and for the dropped records; name two files")
-    sources = {Path(path).resolve() for path in inputs if path and not is_url(path)}
     for file in files:
         if file.suffix not in ENDINGS:
             raise SettingsError(f"{file}: got ending {file.suffix!r}, wanted {', '.join(ENDINGS)}; name another file")
-        if file.resolve() in sources:
-            raise OutputExistsError(f"{file}: is an input of the run; name another file")
-        if run is not None and run.resolve() in file.resolve().parents:
-            raise OutputExistsError(f"{file}: lies in the folder of the run; name a file elsewhere")
-        if file.is_dir() or (file.exists() and if_exists == "error"):
-            remedy = "name another one" if file.is_dir() else "replace it with --if-exists overwrite"
-            raise OutputExistsError(f"{file}: is there already; {remedy}")
-        if not file.parent.is_dir():
-            raise InputError(f"{file}: no folder {str(file.parent)!r}; make it first, or name another file")
+        check_place(file, if_exists, result)
 
 
 def _check_input(file: dict[str, Any]) -> None:
