@@ -79,7 +79,7 @@ class DuplicateParams:
     short_title_share: float = 0.5  # share of the shorter headline's words that two notices have in common
     short_jaccard: float = 0.80  # share of the wording asked of notices where a headline is missing
     short_hours: float = 48.0  # hours; notices further apart in time are other notices
-    template_share: float = 0.5  # of both thresholds, from which two notices that differ are one template
+    template_share: float = 0.5  # share of both thresholds, from which two notices that differ are one template
     hot_key: int = 200  # documents behind one key; above, each is paired with its predecessors only
     predecessors: int = 4  # pairs per document behind a hot key
     pair_budget: int = 200  # pairs per document on average, above which each keeps its most promising ones
@@ -129,11 +129,11 @@ class StoryParams:
     feedback: float = 0.35  # share of the neighbours mixed into a vector (Rocchio)
     feedback_neighbours: int = 2  # neighbours that are mixed in; more pull single articles together
     crowd_neighbours: int = 20  # neighbours whose mean similarity tells how crowded it is around an article
-    crowd_floor: float = 0.20  # similarity, the least such mean: a small batch lacks the unrelated that would be near
+    crowd_floor: float = 0.20  # similarity that this mean is at least: a small batch lacks the unrelated that would be near
     crowding: float = 0.8  # share of that crowdedness taken off a similarity
     sifting: float = 1.0  # times this correction, for plain cosines: feedback then lifts what belongs together
     crowd_scale: float = 0.05  # similarity added to that mean where similarities are told relative to it
-    crowd_length: float = 10.0  # terms, distinct, at which half of it is taken off: headlines have chance neighbours
+    crowd_length: float = 10.0  # terms at which half of it is taken off: headlines have chance neighbours
     decay_floor: float = 0.3  # share of a similarity that is left between dates far apart
     time_scale: float = 7.0  # days; exp(-Δt / time_scale)
     dispersion: float = 0.7  # share of the logarithm of the usual decay that is taken off: none in a corpus of one day
@@ -141,10 +141,10 @@ class StoryParams:
     window_nearest: int = 10_000  # documents before and after that are: some dates are wrong, some stories last
     postings: int = 4_000_000  # index entries an article may meet; beyond, its commonest terms are left out first
     pair_budget: int = 200  # pairs per article on average, above which each keeps its strongest ones
-    link_floor: float = 0.02  # similarity, corrected, under which a link is not stored
+    link_floor: float = 0.02  # similarity after all corrections under which a link is not stored
     opposition: float = 3.0  # score that a template filled in again on another day takes from two stories
     same_day_opposition: float = 0.1  # score likewise on the same day, or without dates
-    merge_floor: float = 0.005  # similarity, the average link down to which the tree is built
+    merge_floor: float = 0.005  # similarity, average of a link, down to which the tree is built
 
     def __post_init__(self) -> None:
         _check("story-granularity", self.granularity, 0.001, 10)
