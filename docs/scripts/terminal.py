@@ -1,7 +1,7 @@
 """Draw docs/terminal.svg, what `dedup cluster` and `dedup show` print on seeds/: python docs/scripts/terminal.py.
 
-The words are those of the commands themselves, run on the sample articles at a terminal. What is set is its width and the
-seconds that the job took, which differ each time. No font is fetched: it is whichever monospace font the reader has.
+The words are those of the commands themselves, run on the sample articles at a terminal. What is set is its width, and
+the seconds that the job took, which differ each time. No font is fetched: it is a monospace font that the reader has.
 """
 
 from __future__ import annotations
