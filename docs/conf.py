@@ -16,7 +16,8 @@ suppress_warnings = ["misc.highlighting_failure"]  # crontab is no language of P
 
 html_theme = "furo"
 html_title = "dedup"
-html_static_path = []
+html_static_path = ["static"]
+html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sphinx = False
 html_theme_options = {"footer_icons": []}

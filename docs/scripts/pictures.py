@@ -1,6 +1,6 @@
 """Draw docs/pictures/*.svg, the pictures of docs/method.md, from the project's own functions and the sample articles.
 
-python docs/scripts/pictures.py; wants matplotlib (the extra `docs` has it).
+python docs/scripts/pictures.py [FOLDER]; wants matplotlib (the extra `docs` has it).
 """
 
 from __future__ import annotations
@@ -38,9 +38,10 @@ mpl.rcParams |= {
 }  # fmt: skip
 
 
-def main() -> int:
-    """Draw all pictures."""
-    FOLDER.mkdir(exist_ok=True)
+def main(arguments: list[str]) -> int:
+    """Draw all pictures into a folder."""
+    folder = Path(arguments[0]) if arguments else FOLDER
+    folder.mkdir(exist_ok=True)
     corpus, found = seeds()
     for name, figure in {
         "bands": bands(),
@@ -48,7 +49,7 @@ def main() -> int:
         "time": time(),
         "tree": tree(corpus, found),
     }.items():
-        figure.savefig(FOLDER / f"{name}.svg", transparent=True, bbox_inches="tight", metadata={"Date": None})
+        figure.savefig(folder / f"{name}.svg", transparent=True, bbox_inches="tight", metadata={"Date": None})
         plt.close(figure)
     return 0
 
@@ -186,4 +187,4 @@ def _branches(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -61,7 +61,7 @@ def page() -> str:
     fields = read()
     parts = [
         _INTRO,
-        markdown.table(("name", "flag", "takes", "unit", "range", "default", "meaning"), _settings(fields)),
+        markdown.table(("name", "flag", "takes", "default", "meaning"), _settings(fields)),
     ]
     parts.append(_MORE)
     for group, kind in _GROUPS.items():
@@ -149,7 +149,8 @@ def _settings(fields: dict[str, dict[str, Field]]) -> list[tuple[str, ...]]:
         meaning = re.sub(r" \([^()]*\)\.$", ".", flag.help)  # the default
         kinds = typing.get_args(params.Level) if name == "level" else ()
         takes = ", ".join(map(markdown.code, kinds)) if kinds else settings.kind(name).wanted
-        rows.append((markdown.code(name), markdown.code(words), takes, one.unit, one.range, shown, meaning))
+        takes = "; ".join(filter(None, (takes, one.unit, one.range)))
+        rows.append((markdown.code(name), markdown.code(words), takes, shown, meaning))
     return rows
 
 

@@ -6,7 +6,9 @@ the seconds that the job took, which differ each time. No font is fetched: it is
 
 from __future__ import annotations
 
+import difflib
 import fcntl
+import html
 import io
 import os
 import pty
@@ -50,9 +52,22 @@ _FRAME = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height
 """
 
 
-def main() -> None:
-    """Write the picture."""
-    FILE.write_text(picture(), "utf-8")
+def main(arguments: list[str]) -> int:
+    """Write the picture; with --check say instead which words of the one that is there differ."""
+    made = picture()
+    if "--check" not in arguments:
+        FILE.write_text(made, "utf-8")
+        return 0
+    found, wanted = words(FILE.read_text("utf-8")), words(made)
+    sys.stdout.writelines(
+        f"{line}\n" for line in difflib.unified_diff(found, wanted, FILE.name, "the commands", lineterm="")
+    )
+    return int(found != wanted)
+
+
+def words(svg: str) -> list[str]:
+    """Return the words of a picture: how versions of rich lay them out may differ."""
+    return [html.unescape(text).replace("\xa0", " ").strip() for text in re.findall(r"<text [^>]*>([^<]*)</text>", svg)]
 
 
 def picture() -> str:
@@ -95,4 +110,4 @@ def said(command: str, folder: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))
