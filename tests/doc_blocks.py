@@ -13,7 +13,6 @@ PAGES = sorted(
     path.relative_to(ROOT).as_posix()
     for path in (ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "SECURITY.md", *(ROOT / "docs").rglob("*.md"))
 )
-RUNNABLE = ("console", "python", "pycon", "sql", "toml")
 _FENCE = re.compile(r"^```([^\n`]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SHELL = re.compile(r"[|&;<>$`]|\*")  # what only a shell understands
 _SECONDS = re.compile(r"\d+\.\d s")

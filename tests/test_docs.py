@@ -17,6 +17,7 @@ from urllib.parse import unquote
 
 import doc_blocks
 import pytest
+import servers
 from conftest import SEEDS
 
 from dedup.settings import layered, params_of
@@ -46,8 +47,6 @@ SKIPPED = {
     ("docs/howto/readers.md", "bq load --replace --source_format=PARQUET news.pairs"): "likewise",
     ("docs/howto/readers.md", "from news.documents"): "likewise",
     ("docs/reliability.md", "python -m tests.soak"): "AREA and N are the reader's; tests/test_soak.py runs each area",
-    ("docs/remote.md", "dedup cluster"): "tests/test_remote_*.py run these against servers of their own",
-    ("docs/remote.md", "s3.get_object"): "likewise, in test_remote_s3_outputs.py",
 }
 ELSEWHERE = {"docs/jobs.md": "tests/test_jobs.py"}  # pages whose blocks another module runs one by one
 NEEDS = {"pyspark": "Spark"}  # optional packages without which a block is skipped
@@ -94,17 +93,38 @@ def reason_to_skip(page, text):
     return found[0] if found else None
 
 
-@pytest.mark.parametrize("page", [page for page in doc_blocks.PAGES if page not in ELSEWHERE])
+@pytest.mark.parametrize("page", [page for page in doc_blocks.PAGES if page not in (*ELSEWHERE, "docs/remote.md")])
 def test_page(page, scratch):
-    names = {}
     if page == "README.md":  # its first command installs, then makes the run that the others look at
         doc_blocks.execute(indented(page)[0].rpartition(" && ")[2], scratch)
-    for block in doc_blocks.blocks(page):
+    run_blocks(doc_blocks.blocks(page), scratch)
+
+
+def test_page_of_remote_storage(scratch, s3):
+    """With the seeds in a bucket of a local server, and behind a local web server in place of example.org."""
+    lines = (SEEDS / "articles.jsonl").read_bytes()
+    s3.put_object(Bucket="news", Key="2025/march/articles.jsonl", Body=lines)
+    s3.put_object(Bucket="news", Key="dt=2025-03-03/articles.jsonl.gz", Body=gzip.compress(lines))
+    (scratch / "ARTICLES.jsonl").write_bytes(lines)
+    with servers.web_server() as site:
+        site.files["/feed.jsonl"] = lines
+        found = doc_blocks.blocks("docs/remote.md")
+        names = run_blocks(
+            [block._replace(text=block.text.replace("https://example.org", site.address)) for block in found], scratch
+        )
+    assert names["documents"].num_rows == 65
+
+
+def run_blocks(blocks, folder):
+    """Run blocks one after the other; return the names that those of Python made."""
+    names = {}
+    for block in blocks:
         if block.language == "console":
             for step in doc_blocks.steps(block.text):
-                _command(block, step, scratch)
-        elif block.language in doc_blocks.RUNNABLE and reason_to_skip(page, block.text) is None:
-            RUN[block.language](block, names, scratch)
+                _command(block, step, folder)
+        elif block.language in RUN and reason_to_skip(block.page, block.text) is None:
+            RUN[block.language](block, names, folder)
+    return names
 
 
 def _command(block, step, folder):
