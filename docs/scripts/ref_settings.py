@@ -61,7 +61,7 @@ def page() -> str:
     fields = read()
     parts = [
         _INTRO,
-        markdown.table(("name", "flag", "takes", "default", "meaning"), _settings(fields)),
+        markdown.table(("name and flag", "takes", "default", "meaning"), _settings(fields)),
     ]
     parts.append(_MORE)
     for group, kind in _GROUPS.items():
@@ -145,12 +145,12 @@ def _settings(fields: dict[str, dict[str, Field]]) -> list[tuple[str, ...]]:
         one, flag = fields[part][key], flags.get(name) or flags[f"{name}_col"]
         default = settings.default(name)
         shown = _default(name, default)
-        words = max(flag.words, key=len)
+        words = max(flag.words, key=len).partition("/")[0]
         meaning = re.sub(r" \([^()]*\)\.$", ".", flag.help)  # the default
         kinds = typing.get_args(params.Level) if name == "level" else ()
         takes = ", ".join(map(markdown.code, kinds)) if kinds else settings.kind(name).wanted
         takes = "; ".join(filter(None, (takes, one.unit, one.range)))
-        rows.append((markdown.code(name), markdown.code(words), takes, shown, meaning))
+        rows.append((f"{markdown.code(name)} {markdown.code(words)}", takes, shown, meaning))
     return rows
 
 
