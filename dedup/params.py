@@ -129,7 +129,7 @@ class StoryParams:
     feedback: float = 0.35  # share of the neighbours mixed into a vector (Rocchio)
     feedback_neighbours: int = 2  # neighbours that are mixed in; more pull single articles together
     crowd_neighbours: int = 20  # neighbours whose mean similarity tells how crowded it is around an article
-    crowd_floor: float = 0.20  # similarity that this mean is at least: a small batch lacks the unrelated that would be near
+    crowd_floor: float = 0.20  # similarity, least mean: in a small batch the unrelated that would be near are missing
     crowding: float = 0.8  # share of that crowdedness taken off a similarity
     sifting: float = 1.0  # times this correction, for plain cosines: feedback then lifts what belongs together
     crowd_scale: float = 0.05  # similarity added to that mean where similarities are told relative to it
