@@ -14,6 +14,7 @@ PAGES = sorted(
     for path in (ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "SECURITY.md", *(ROOT / "docs").rglob("*.md"))
 )
 _FENCE = re.compile(r"^```([^\n`]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_INDENTED = re.compile(r"^ {4}((?:\.venv/bin/|python3? |dedup |pip ).*)$", re.MULTILINE)
 _SHELL = re.compile(r"[|&;<>$`]|\*")  # what only a shell understands
 _SECONDS = re.compile(r"\d+\.\d s")
 
@@ -35,12 +36,18 @@ class Step(NamedTuple):
 
 
 def blocks(page):
-    """Return the fenced blocks of a page."""
+    """Return the fenced blocks of a page, and its indented commands, in their order."""
     text = (ROOT / page).read_text("utf-8")
-    return [
-        Block(page, text.count("\n", 0, found.start()) + 1, found[1].strip(), found[2])
-        for found in _FENCE.finditer(text)
-    ]
+    found = [(one.start(), one[1].strip(), one[2]) for one in _FENCE.finditer(text)]
+    blank = _FENCE.sub(lambda one: " " * len(one[0]), text)
+    if page != "README.md":  # whose two are those of .ci/run
+        found += [(one.start(), "console", f"$ {one[1]}\n") for one in _INDENTED.finditer(blank)]
+    return [Block(page, text.count("\n", 0, start) + 1, language, code) for start, language, code in sorted(found)]
+
+
+def indented(page):
+    """Return the commands of a page that stand outside of fences."""
+    return [found[1] for found in _INDENTED.finditer(prose(page))]
 
 
 def prose(page):
