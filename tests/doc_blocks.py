@@ -82,11 +82,14 @@ def execute(command, folder):
 
 
 def matches(shown, said):
-    """Tell whether output is what a page shows: `...` stands for any lines, and seconds are whatever they were."""
-    lines = [_SECONDS.sub("0.0 s", line.rstrip()) for line in said.splitlines() if line.strip()]
-    wanted = [_SECONDS.sub("0.0 s", line.rstrip()) for line in shown]
-    return bool(re.fullmatch(_pattern(wanted), "".join(f"{line}\n" for line in lines), re.DOTALL))
+    """Tell whether output is what a page shows.
+
+    `...` stands for any lines, seconds are whatever they were, and columns may be wider or narrower.
+    """
+    wanted = "".join(".*" if line.strip() == "..." else re.escape(f"{line}\n") for line in map(_plain, shown))
+    lines = "".join(f"{_plain(line)}\n" for line in said.splitlines() if line.strip())
+    return bool(re.fullmatch(wanted, lines, re.DOTALL))
 
 
-def _pattern(wanted):
-    return "".join(".*" if line == "..." else re.escape(f"{line}\n") for line in wanted)
+def _plain(line):
+    return _SECONDS.sub("0.0 s", " ".join(line.split()))

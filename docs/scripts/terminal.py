@@ -84,6 +84,7 @@ def picture() -> str:
                 paper.print(Text.from_ansi(line), soft_wrap=True)
             if len(lines) > most:
                 paper.print(Text("…", "dim"))
+    paper.print()  # room below the last line
     made = paper.export_svg(title="", theme=_THEME, code_format=_FRAME, unique_id="dedup")
     return re.sub(r"[ \t]+$", "", made, flags=re.MULTILINE)
 
