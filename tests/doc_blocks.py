@@ -15,6 +15,7 @@ PAGES = sorted(
 )
 _FENCE = re.compile(r"^```([^\n`]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _INDENTED = re.compile(r"^ {4}((?:\.venv/bin/|python3? |dedup |pip ).*)$", re.MULTILINE)
+_USAGE = re.compile(r"\b(?:RUN|FILE|AREA)\b|\[-")  # says how a command is written; nobody types it so
 _SHELL = re.compile(r"[|&;<>$`]|\*")  # what only a shell understands
 _SECONDS = re.compile(r"\d+\.\d s")
 
@@ -38,11 +39,16 @@ class Step(NamedTuple):
 def blocks(page):
     """Return the fenced blocks of a page, and its indented commands, in their order."""
     text = (ROOT / page).read_text("utf-8")
-    found = [(one.start(), one[1].strip(), one[2]) for one in _FENCE.finditer(text)]
+    found = [(one.start(), _language(one[1].strip(), one[2]), one[2]) for one in _FENCE.finditer(text)]
     blank = _FENCE.sub(lambda one: " " * len(one[0]), text)
     if page != "README.md":  # whose two are those of .ci/run
-        found += [(one.start(), "console", f"$ {one[1]}\n") for one in _INDENTED.finditer(blank)]
+        commands = [one for one in _INDENTED.finditer(blank) if not _USAGE.search(one[1])]
+        found += [(one.start(), "console", f"$ {one[1]}\n") for one in commands]
     return [Block(page, text.count("\n", 0, start) + 1, language, code) for start, language, code in sorted(found)]
+
+
+def _language(named, text):
+    return named or ("console" if text.startswith("$ ") else "text")
 
 
 def indented(page):
