@@ -48,7 +48,6 @@ app = typer.Typer(
     name="dedup",
     rich_markup_mode=None,  # rich would double the time of --help
     pretty_exceptions_enable=False,
-    add_completion=False,
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -39,7 +39,7 @@ class ReadingParams:
     exclude: tuple[str, ...] = ()
     limit: int | None = None  # records; the first ones in input order
     max_doc_chars: int = 1_000_000  # characters; longer texts are matched on their first part, and say so
-    max_rejects: float | None = None  # a count, or a share below 1; None: 1 % and at least 10
+    max_rejects: float | None = None  # records, or a share of them below 1; None: 1 % and at least 10
     batch_rows: int = 4096  # records per batch
     batch_chars: int = 8_000_000  # characters per batch, so that long texts make short batches
     # A day (ISO 8601, UTC); earlier dates are suspect and count as missing. Forged ones are sentinels (0001, 1900) or
@@ -70,20 +70,20 @@ class DuplicateParams:
 
     jaccard: float = 0.60  # share of all distinct shingles of the two; wire rewrites sit at .6 to .8
     containment: float = 0.85  # share of the shorter one's shingles found in the longer
-    recall: float = 0.95  # of the bands at the Jaccard threshold; the prefix join completes it
+    recall: float = 0.95  # share of the pairs at the Jaccard threshold that bands find; the prefix join completes it
     num_perm: int = 128  # slots of a signature; datasketch's default, so that signatures can be exchanged
     shingle_words: int = 3  # tokens per shingle where words are spaced
     shingle_chars: int = 5  # tokens per shingle in scripts without spaces, where a token is a character
-    numbers_agree: float = 0.75  # share of the figures that must agree ...
-    numbers_slack: int = 100  # ... or at most one differing figure in so many words
-    short_words: int = 60  # under this a text is a notice: wording alone cannot tell templates apart
-    short_title_share: float = 0.5  # of the shorter headline's words
-    short_jaccard: float = 0.80  # asked of notices where a headline is missing
-    short_hours: float = 48.0  # notices further apart in time are other notices
-    template_share: float = 0.5  # of both thresholds, from which two notices that differ are one template
+    numbers_agree: float = 0.75  # share of the figures that must agree
+    numbers_slack: int = 100  # words, in each of which one differing figure is borne all the same
+    short_words: int = 60  # words; under this a text is a notice: wording alone cannot tell templates apart
+    short_title_share: float = 0.5  # share of the shorter headline's words that two notices have in common
+    short_jaccard: float = 0.80  # share of the wording asked of notices where a headline is missing
+    short_hours: float = 48.0  # hours; notices further apart in time are other notices
+    template_share: float = 0.5  # share of both thresholds, from which two notices that differ are one template
     hot_key: int = 200  # documents behind one key; above, each is paired with its predecessors only
     predecessors: int = 4  # pairs per document behind a hot key
-    pair_budget: int = 200  # candidates per document on average, above which each keeps its most promising ones
+    pair_budget: int = 200  # pairs per document on average, above which each keeps its most promising ones
 
     def __post_init__(self) -> None:
         _check("duplicate-threshold", self.jaccard, 0.05, 1)
@@ -102,11 +102,11 @@ class BoilerplateParams:
     """Between reading and pass 1: which passages say nothing about an article."""
 
     least: int = 5  # documents, 2 or more, that must hold a passage: fewer may be copies that nobody sees as such
-    source_share: float = 0.05  # of a source's documents, 0 to 1; a columnist's favourite phrase stands in fewer
-    corpus_share: float = 0.01  # of all documents, 0 to 1: a footer of one source of many, where sources are unknown
-    run: int = 4  # frequent shingles in a row, 1 or more, so six words: phrases of the language are shorter
-    alike: float = 0.07  # mean cosine, 0 to 1, of its documents without it; above, they quote one event ...
-    above_chance: float = 1.5  # ... unless it is under so many times that of any documents: all are on one topic
+    source_share: float = 0.05  # share of a source's documents; a columnist's favourite phrase stands in fewer
+    corpus_share: float = 0.01  # share of all documents: a footer of one source of many, where sources are unknown
+    run: int = 4  # shingles in a row, 1 or more, all frequent: six words; phrases of the language are shorter
+    alike: float = 0.07  # cosine, the mean of its documents without it; above, they quote one event
+    above_chance: float = 1.5  # times that of any documents, under which it says nothing: all are on one topic
     sample: int = 32  # documents of a passage among which this is measured
     titled: int = 3  # words of a title that tells stubs under one footer from copies
     own: int = 5  # shingles under which nothing is left of a document
@@ -122,30 +122,30 @@ class StoryParams:
     """Pass 2: when two texts report the same story. The defaults are one setting for every kind of corpus."""
 
     granularity: float = 0.35  # height of a single article in the tree cut: larger gives smaller stories
-    cut_power: float = 0.35  # of the heights in the tree cut; less favours large stories, whose averages are low
-    pair_height: float = 0.07  # height that a story of two must rise above, since two may lie near by chance ...
-    pair_fade: float = 3.0  # ... but hardly many: a story of n must rise above pair_height · (2 / n)^pair_fade
-    title_weight: int = 2  # times the words of a title count
+    cut_power: float = 0.35  # exponent of the heights; less favours large stories, whose averages are low
+    pair_height: float = 0.07  # height that a story of two must rise above, since two may lie near by chance
+    pair_fade: float = 3.0  # exponent; hardly many do: a story of n must rise above pair_height · (2 / n)^pair_fade
+    title_weight: int = 2  # times that the words of a title count
     pair_floor: float = 0.05  # cosine under which two articles have nothing to do with each other
     feedback: float = 0.35  # share of the neighbours mixed into a vector (Rocchio)
-    feedback_neighbours: int = 2
-    crowd_neighbours: int = 20  # best similarities whose mean tells how crowded a neighbourhood is
-    crowd_floor: float = 0.20  # least such mean: in a small batch the unrelated that would be near are not there
+    feedback_neighbours: int = 2  # neighbours that are mixed in; more pull single articles together
+    crowd_neighbours: int = 20  # neighbours whose mean similarity tells how crowded it is around an article
+    crowd_floor: float = 0.20  # similarity, least mean: in a small batch the unrelated that would be near are missing
     crowding: float = 0.8  # share of that crowdedness taken off a similarity
     sifting: float = 1.0  # times this correction, for plain cosines: feedback then lifts what belongs together
-    crowd_scale: float = 0.05  # added to that mean where similarities are told relative to it
-    crowd_length: float = 10.0  # distinct terms at which half of it is taken off: headlines have chance neighbours
-    decay_floor: float = 0.3  # what is left of a similarity between dates far apart
+    crowd_scale: float = 0.05  # similarity added to that mean where similarities are told relative to it
+    crowd_length: float = 10.0  # terms at which half of it is taken off: headlines have chance neighbours
+    decay_floor: float = 0.3  # share of a similarity that is left between dates far apart
     time_scale: float = 7.0  # days; exp(-Δt / time_scale)
     dispersion: float = 0.7  # share of the logarithm of the usual decay that is taken off: none in a corpus of one day
-    window: float = 90.0  # days; dated articles further apart are no candidates ...
-    window_nearest: int = 10_000  # ... but so many before and after are: some dates are wrong, some stories last
-    postings: int = 4_000_000  # of an article's terms; in a larger corpus its commonest terms are left out first
+    window: float = 90.0  # days; dated articles further apart are no candidates
+    window_nearest: int = 10_000  # documents before and after that are: some dates are wrong, some stories last
+    postings: int = 4_000_000  # index entries an article may meet; beyond, its commonest terms are left out first
     pair_budget: int = 200  # pairs per article on average, above which each keeps its strongest ones
-    link_floor: float = 0.02  # corrected similarity under which a link is not stored
+    link_floor: float = 0.02  # similarity after all corrections under which a link is not stored
     opposition: float = 3.0  # score that a template filled in again on another day takes from two stories
-    same_day_opposition: float = 0.1  # and on the same day, or without dates
-    merge_floor: float = 0.005  # average link down to which the tree is built
+    same_day_opposition: float = 0.1  # score likewise on the same day, or without dates
+    merge_floor: float = 0.005  # similarity, average of a link, down to which the tree is built
 
     def __post_init__(self) -> None:
         _check("story-granularity", self.granularity, 0.001, 10)
