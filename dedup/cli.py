@@ -103,6 +103,7 @@ def cluster(  # the settings among these are read from the context, with the lay
     jobs: options.Jobs = None,
     memory: options.Memory = None,
     tmp_dir: options.TmpDir = None,
+    overrides: options.OverridesFile = None,
     lock_timeout: options.LockTimeout = 0.0,
     config: options.Config = None,
     dry_run: options.DryRun = False,

@@ -231,3 +231,6 @@ DryRun = Annotated[
 LogsAs = Annotated[LogFormat, typer.Option("--log-format", help="Lines on stderr for people, or one JSON object each.")]
 MetricsFile = Annotated[str | None, _option("File of figures for Prometheus, written however the job ends.", "FILE")]
 Toml = Annotated[bool, typer.Option("--toml", help="Print the settings as a dedup.toml.")]
+
+# Of what a person decides
+OverridesFile = Annotated[str | None, _option("Rules in TOML: same, different, canonical, ignore.", "FILE")]

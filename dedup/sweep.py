@@ -85,7 +85,8 @@ def sweep(
         Another version of dedup, with other settings, made the run.
     """
     if isinstance(source, Result):
-        params = params or from_results(source.manifest["settings"])
+        rules = source.manifest.get("overrides", {}).get("path")
+        params = params or from_results(source.manifest["settings"], rules)
         evaluate(source.documents, gold)  # labels of another corpus show themselves before the work starts
     params = params or Params()
     skipped = _skipped(gold, params)

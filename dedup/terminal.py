@@ -148,6 +148,9 @@ def summary(to: Console, result: Result, out: str, seconds: float) -> None:
         _line(to, f"  {reject['source_file']} {where}: {reject['message']}")
     if len(result.rejects) > 3:
         _line(to, f"  and {len(result.rejects) - 3:,} more in rejects.jsonl")
+    if rules := result.manifest.get("overrides"):
+        said = f"pairs kept together, {rules['different']:,} apart, {rules['canonical']:,} canonical, "
+        _line(to, f"{'overrides':<18}{rules['same']:>11,}   {said}{rules['ignore']:,} ignored")
     for name, number in result.manifest["skipped"].items():
         if number:
             _line(to, f"{'left out':<18}{number:>11,}   {SKIPPED[name]}")

@@ -44,13 +44,15 @@ LAYERS = (
         "gold",
         "report",
     },
-    {"rarity", "policy", "verify", "outputs"},
+    {"bindings"},
+    {"rarity", "policy", "verify", "outputs", "constraints"},
     {"manifests", "publishing"},
     {"kernels", "commit", "invariants", "lookup", "data", "remote"},
     {"stores", "memory"},
     {"spill"},
     {"recall", "metrics", "logs"},
     {"schema", "params"},
+    {"overrides"},
     {"errors", "__init__"},  # __init__ holds the version; what it gives out is loaded on first use
 )
 LEVEL = {name: len(LAYERS) - place for place, names in enumerate(LAYERS) for name in names}
