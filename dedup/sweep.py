@@ -94,9 +94,9 @@ def sweep(
         reasons = "; ".join(f"no {_words(name)}, since {reason}" for name, reason in skipped.items())
         raise InputError(f"evaluate --sweep: nothing to draw: {reasons}; name other labels or cluster another level")
     clock = Clock(progress or (lambda *_: None))
-    in_force = {name: _setting(params, name) for name in CURVES if name not in skipped}
+    in_force = {name: setting(params, name) for name in CURVES if name not in skipped}
     with LocalEngine(params.jobs) as engine:
-        corpus = without_boilerplate(_corpus(source, params, engine, clock), params, clock)
+        corpus = without_boilerplate(corpus_of(source, params, engine, clock), params, clock)
         curves = {name: _curve(name, corpus, gold, params, engine, clock) for name in in_force}
     best = {name: min(curves[name], key=lambda point: _rank(point, in_force[name]))["value"] for name in in_force}
     measure = "pairs" if _are_pairs(gold) else "bcubed"
@@ -122,12 +122,14 @@ def _words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _setting(params: Params, name: str) -> float:
+def setting(params: Params, name: str) -> float:
+    """Return the value of a setting that is a number."""
     part, key = SETTINGS[name].split(".")
     return float(getattr(getattr(params, part), key))
 
 
-def _with(params: Params, name: str, value: float) -> Params:
+def with_setting(params: Params, name: str, value: float) -> Params:
+    """Return parameters with another value of one setting."""
     part, key = SETTINGS[name].split(".")
     return replace(params, **{part: replace(getattr(params, part), **{key: value})})
 
@@ -136,7 +138,8 @@ def _rank(point: dict[str, float], in_force: float) -> tuple[float, float]:
     return -point["f1"], abs(point["value"] - in_force)
 
 
-def _corpus(source: Any, params: Params, engine: LocalEngine, clock: Clock) -> Corpus:
+def corpus_of(source: Any, params: Params, engine: LocalEngine, clock: Clock) -> Corpus:
+    """Read the input of a run again, or its own text, or any source; raises as `sweep`."""
     params = replace(params, with_text=False)  # nobody will look at it
     policy = parse_policy(params.canonical)
     if not isinstance(source, Result):
@@ -177,7 +180,7 @@ def _curve(
 ) -> list[dict[str, float]]:
     """Score the values of one setting, and that in force among them."""
     level, values = CURVES[name]
-    values = tuple(sorted({*values, _setting(params, name)}))
+    values = tuple(sorted({*values, setting(params, name)}))
     points = []
     with clock.stage(_words(name)):
         labels = _stories(name, corpus, params, engine) if level == "story" else _groups(name, corpus, params)
@@ -193,7 +196,7 @@ def _curve(
 def _groups(name: str, corpus: Corpus, params: Params) -> _Labels:
     """Return what tells the duplicate group of each document at a value of a setting of pass 1."""
     policy = parse_policy(params.canonical)
-    return lambda value: find_copies(corpus, _with(params, name, value), policy, _unwatched()).group
+    return lambda value: find_copies(corpus, with_setting(params, name, value), policy, _unwatched()).group
 
 
 def _stories(name: str, corpus: Corpus, params: Params, engine: LocalEngine) -> _Labels:
@@ -203,7 +206,7 @@ def _stories(name: str, corpus: Corpus, params: Params, engine: LocalEngine) -> 
     representative = found.rank[copies.group]
 
     def labels(value: float) -> _Int:
-        label = stories.link(len(found.label), found.evidence, _with(params, name, value).stories)
+        label = stories.link(len(found.label), found.evidence, with_setting(params, name, value).stories)
         return label[representative]
 
     return labels

@@ -16,10 +16,11 @@ HEAVY = {"numba", "llvmlite", "sklearn", "scipy", "pyarrow", "numpy", "pandas"}
 LAYERS = (
     {"__main__"},
     {"cli"},
-    {"jobs", "previews"},
+    {"jobs", "previews", "judging"},
     {"failures", "options", "signals"},
     {"terminal", "charts"},
-    {"summaries"},
+    {"calibration"},
+    {"summaries", "sampling", "review"},
     {"estimator", "sweep", "settings", "inspection"},
     {"pipeline", "filtering", "unchanged"},
     {"engines", "findings"},
@@ -45,7 +46,7 @@ LAYERS = (
         "report",
     },
     {"bindings"},
-    {"rarity", "policy", "verify", "outputs", "constraints"},
+    {"rarity", "policy", "labels", "verify", "outputs", "constraints"},
     {"manifests", "publishing"},
     {"kernels", "commit", "invariants", "lookup", "data", "remote"},
     {"stores", "memory"},
@@ -130,7 +131,7 @@ def test_only_the_command_line_knows_the_terminal():
     users = {
         name(path) for path in MODULES for full in imports(ast.parse(path.read_text("utf-8"))) if "terminal" in full
     }
-    assert users == {"cli.py", "failures.py", "options.py", "previews.py"}
+    assert users == {"cli.py", "failures.py", "options.py", "previews.py", "judging.py"}
 
 
 @pytest.mark.parametrize(
