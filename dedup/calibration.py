@@ -115,7 +115,7 @@ def _level(
     with clock.stage(f"{level} level"):
         name, in_force = next(iter(first.items()))
         together = _predict(name, [in_force], corpus, params, verdicts, engine)
-        entry["now"] = {"settings": first, **_told(_scores(together, verdicts.same, chances), 0)}
+        entry["now"] = {"settings": first, **_told(_scores(together, verdicts.same, chances), 0, verdicts, together)}
     if entry["needed"]:
         return params
     proposed = params
@@ -127,7 +127,7 @@ def _level(
             best, entry["tried"][name] = _choose(values, at, scores, together, verdicts)
         if best != at:
             proposed = with_setting(proposed, name, values[best])
-            entry["proposed"] = _told(scores, best)
+            entry["proposed"] = _told(scores, best, verdicts, together)
     if entry["proposed"]:
         entry["proposed"]["settings"] = {name: setting(proposed, name) for name in first}
     return proposed
@@ -202,8 +202,17 @@ def _choose(
     return int(min(able, key=lambda place: abs(place - at))), tried
 
 
-def _told(scores: dict[str, _Float], place: int) -> dict[str, Any]:
-    return {name: _interval(score[place]) for name, score in scores.items()}
+def _told(scores: dict[str, _Float], place: int, verdicts: Verdicts, together: _Bool) -> dict[str, Any]:
+    """Return the scores of a value with their intervals.
+
+    Where no verdict speaks against it a bootstrap sees no doubt: three in n may still be wrong (the rule of three).
+    """
+    judged = {"precision": together[place].sum(), "recall": verdicts.same.sum(), "f1": verdicts.same.sum()}
+    found = {name: _interval(score[place]) for name, score in scores.items()}
+    for name, (estimate, low, high) in found.items():
+        if low == 1:
+            found[name] = [estimate, _rounded(max(0.0, 1 - 3 / max(int(judged[name]), 1))), high]
+    return found
 
 
 def _interval(draws: _Float) -> list[float]:

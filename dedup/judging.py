@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 
     from dedup.review import Question
 
+_WHOLE = 1_000_000  # lines
 _ABOUT = (
-    "Are the two articles the same text (copies, edited or cut at most), the same story (they report",
-    "the same event in other words), or different? Each answer is saved at once.",
+    "Same text: one is a copy of the other, at most edited or cut. Same story: both",
+    "report one event, in other words. Each answer is saved at once.",
 )
-_KEYS = "[t]ext same  [s]tory same  [d]ifferent  [k] skip  [b]ack  [q]uit: "
+_KEYS = "t same text  s same story  d different  k skip  m more text  b back  q quit: "
 
 
 def review(
@@ -58,9 +59,7 @@ def review(
     terminal.note(stdout, "")
     terminal.note(stdout, f"{out}: {said}; {counts['left']} pairs left")
     if counts["left"]:
-        terminal.note(
-            stdout, f"  go on later with the same command: dedup review {shlex.quote(run)} -o {shlex.quote(out)}"
-        )
+        terminal.note(stdout, f"  go on later: dedup review {shlex.quote(run)} -o {shlex.quote(out)}")
     terminal.note(stdout, f"  then: dedup calibrate {shlex.quote(run)} --labels {shlex.quote(out)}")
 
 
@@ -86,7 +85,11 @@ def _ask(question: Question, to: Console) -> str:
         to.print(answer)
         if answer in (*session.KEYS, session.BACK, session.QUIT):
             return answer
-        terminal.note(to, "wanted t, s, d, k, b or q")
+        if answer == session.MORE:
+            for line in session.page(question, to.width, _WHOLE):
+                terminal.note(to, line)
+            continue
+        terminal.note(to, "wanted t, s, d, k, m, b or q")
 
 
 def calibrate(
@@ -151,22 +154,21 @@ def _tell(to: Console, level: str, entry: dict[str, Any]) -> None:
     terminal.note(to, f"{level} level: {counts}{stray}")
     if entry["now"]:
         now, then = entry["now"], entry["proposed"]
-        columns: dict[str, list[str]] = {"": [], "now": [], "proposed": []}
-        for name, value in now["settings"].items():
-            columns[""].append(f"  {name.replace('_', ' ')}")
-            columns["now"].append(f"{value:g}")
-            columns["proposed"].append(f"{then['settings'][name]:g}" if then else "as now")
-        for name in ("precision", "recall", "f1"):
-            columns[""].append(f"  {'F1' if name == 'f1' else name}")
-            columns["now"].append(_interval(now[name]))
-            columns["proposed"].append(_interval(then[name]) if then else "")
-        terminal.table(to, columns)
+        names = [*(name.replace("_", " ") for name in now["settings"]), "precision", "recall", "F1"]
+        columns = {"": [f"  {name}" for name in names], "now": _cells(now)}
+        terminal.table(to, columns | ({"proposed": _cells(then)} if then else {}))
     if entry["needed"]:
-        more = " and ".join(f"{count} more pairs that are {kind}" for kind, count in entry["needed"].items())
-        terminal.note(to, f"  too few to propose anything: {more} are needed; go on with dedup review --level {level}")
+        more = " and ".join(f"{count} {kind}" for kind, count in entry["needed"].items())
+        terminal.note(to, f"  too few to propose anything: wanted {more} more; go on with")
+        terminal.note(to, f"  dedup review --level {level} and a larger --pairs")
     elif entry["now"] and not entry["proposed"]:
         terminal.note(to, "  the settings in force are as good as any, as far as these verdicts can tell")
     to.print()
+
+
+def _cells(found: dict[str, Any]) -> list[str]:
+    scores = [_interval(found[name]) for name in ("precision", "recall", "f1")]
+    return [*(f"{value:g}" for value in found["settings"].values()), *scores]
 
 
 def _interval(values: list[float]) -> str:

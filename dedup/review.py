@@ -17,7 +17,7 @@ from dedup.labels import VERDICTS, Labels, pair_of
 from dedup.run import Result
 
 KEYS = {"t": "same text", "s": "same story", "d": "different", "k": "skip"}
-BACK, QUIT = "b", "q"
+MORE, BACK, QUIT = "m", "b", "q"
 _SHOWN = 4000  # characters of a text
 
 
@@ -107,16 +107,18 @@ def page(question: Question, width: int, height: int) -> list[str]:
     width, height : columns and lines there are; the texts are cut to fit, down to five lines.
     """
     column = (width - 3) // 2
-    heads = [wrapped(side["title"] or "(no title)", column)[:3] for side in (question.left, question.right)]
-    facts = [wrapped(_facts(side), column)[:2] for side in (question.left, question.right)]
-    lines = _beside(*heads, column) + _beside(*facts, column) + ["─" * column + "─┼─" + "─" * column]
+    sides = question.left, question.right
+    heads = [wrapped(side["title"] or "(no title)", column)[:3] for side in sides]
+    facts = [wrapped(_facts(side), column)[:2] for side in sides]
+    rule = "─" * column + "─┼─" + "─" * column
+    lines = [*_beside(heads[0], heads[1], column), *_beside(facts[0], facts[1], column), rule]
     room = max(height - len(lines) - 4, 5)
     bodies = []
-    for side in (question.left, question.right):
+    for side in sides:
         body = wrapped(side["text"] or "(no text)", column)
         bodies.append(body if len(body) <= room else [*body[: room - 1], "…"])
     before = f" · so far: {question.before}" if question.before else ""
-    return [f"pair {question.number} of {question.of}{before}", "", *lines, *_beside(*bodies, column)]
+    return [f"pair {question.number} of {question.of}{before}", "", *lines, *_beside(bodies[0], bodies[1], column)]
 
 
 def _facts(side: dict[str, Any]) -> str:

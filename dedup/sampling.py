@@ -78,7 +78,7 @@ def draw(pairs: pa.Table, count: int, seed: int, levels: tuple[str, ...] = LEVEL
             rows.append(members)
             places.append((np.arange(wanted) + generator.random()) / max(wanted, 1))
     order = np.argsort(np.concatenate(places), kind="stable")
-    chosen = np.concatenate(rows)[order]
+    chosen = np.concatenate(rows)[order][:count]
     table = pairs.append_column("weight", pa.array(np.round(weight, 6)))
     return table.select(["doc_id_a", "doc_id_b", "level", "stratum", "weight", "score", "accepted"]).take(chosen)
 
