@@ -78,7 +78,10 @@ def draw(pairs: pa.Table, count: int, seed: int, levels: tuple[str, ...] = LEVEL
             rows.append(members)
             places.append((np.arange(wanted) + generator.random()) / max(wanted, 1))
     order = np.argsort(np.concatenate(places), kind="stable")
-    chosen = np.concatenate(rows)[order][:count]
+    chosen = np.concatenate(rows)[order]
+    pair = pc.binary_join_element_wise(pairs["doc_id_a"], pairs["doc_id_b"], "\0").take(chosen)
+    codes = pair.combine_chunks().dictionary_encode().indices.to_numpy()
+    chosen = chosen[np.sort(np.unique(codes, return_index=True)[1])][:count]  # some were measured on both levels
     table = pairs.append_column("weight", pa.array(np.round(weight, 6)))
     return table.select(["doc_id_a", "doc_id_b", "level", "stratum", "weight", "score", "accepted"]).take(chosen)
 
