@@ -250,10 +250,10 @@ def _verdicts(corpus: Corpus, own: pa.Table, level: str) -> Verdicts:
 
 def _from_gold(result: Result, gold: pa.Table, seed: int) -> pa.Table:
     """Draw pairs of the run as `dedup review` does, and judge them by the labels of their articles."""
-    asked = draw(pairs_of(result, seed), _DRAWN_FROM_GOLD, seed)
+    every = pairs_of(result, seed)
     parts = []
     for level in SAME:
-        own = asked.filter(pc.equal(asked["level"], level))
+        own = draw(every, _DRAWN_FROM_GOLD, seed, (level,))
         one, two = (gold[level].take(pc.index_in(own[side], gold["doc_id"])) for side in ("doc_id_a", "doc_id_b"))
         verdict = pc.if_else(pc.equal(one, two), SAME[level][-1], "different")
         parts.append(own.append_column("verdict", verdict).filter(pc.is_valid(verdict)))

@@ -134,7 +134,8 @@ def calibrate(
         options.print_json({"levels": found, "proposed": changed, "out": out if lines else None})
         return
     for level, entry in found.items():
-        _tell(stdout, level, entry)
+        if entry["pairs"] or entry["unknown"]:
+            _tell(stdout, level, entry)
     if not lines:
         terminal.note(stdout, "nothing is proposed" + (f"; {out} was not written" if out else ""))
         return
