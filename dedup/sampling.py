@@ -40,12 +40,12 @@ def pairs_of(result: Result, seed: int) -> pa.Table:
     """
     found = result.pairs.filter(pc.invert(pc.starts_with(result.pairs["reason"].fill_null(""), _OWN_RULES)))
     sides = [pc.index_in(found[side], result.documents["doc_id"]).to_numpy() for side in ("doc_id_a", "doc_id_b")]
-    level = found["level"].to_numpy(zero_copy_only=False).astype(str)
     parts = []
     for name in LEVELS:
-        rows = np.flatnonzero(level == name)
-        parts.append(_of_level(result, name, found.take(rows), sides[0][rows], sides[1][rows]))
-    parts.append(_unlinked(result, parts[1], np.random.default_rng(seed)))
+        rows = np.flatnonzero(pc.equal(found["level"], name).to_numpy())
+        own = [side[rows].astype(np.int64) for side in sides]
+        parts.append(_of_level(result, name, found.take(rows), own[0], own[1]))
+    parts.append(_unlinked(result, own[0], own[1], np.random.default_rng(seed)))
     return pa.concat_tables(parts)
 
 
@@ -66,12 +66,12 @@ def draw(pairs: pa.Table, count: int, seed: int, levels: tuple[str, ...] = LEVEL
     generator = np.random.default_rng(seed)
     mass = pairs["mass"].to_numpy()
     key = np.log(generator.random(len(mass))) / np.maximum(mass, 1e-12)
-    own, stratum = (pairs[name].to_numpy(zero_copy_only=False).astype(str) for name in ("level", "stratum"))
     rows, places = [], []
     weight = np.zeros(len(mass))
     for level in levels:
         for name, share in SHARES[level].items():
-            members = np.flatnonzero((own == level) & (stratum == name))
+            own = pc.and_(pc.equal(pairs["level"], level), pc.equal(pairs["stratum"], name))
+            members = np.flatnonzero(own.to_numpy())
             weight[members] = mass[members].sum()
             wanted = min(len(members), int(np.ceil(count * share / len(levels))))
             members = members[np.argsort(-key[members], kind="stable")][:wanted]
@@ -120,36 +120,40 @@ def _between(a: _Int, b: _Int, size: _Int) -> _Float:
     return shared
 
 
-def _unlinked(result: Result, links: pa.Table, generator: np.random.Generator) -> pa.Table:
-    """Sample pairs of texts that are in one story without a link of their own."""
+def _unlinked(result: Result, left: _Int, right: _Int, generator: np.random.Generator) -> pa.Table:
+    """Sample pairs of texts that are in one story without a link of their own.
+
+    Parameters
+    ----------
+    left, right : int64[p], rows of the documents of all links
+    """
     cluster, size = _clusters(result, "story")
     heads = np.flatnonzero(result.documents["is_representative"].to_numpy())
     heads = heads[np.argsort(cluster[heads], kind="stable")]
     heads = heads[size[cluster[heads]] > 2]
-    if not len(heads):
-        return links.slice(0, 0)
     of = cluster[heads]
     start = np.searchsorted(of, of)
-    pick = generator.integers(0, len(heads), _WITHIN)
+    pick = generator.integers(0, max(len(heads), 1), _WITHIN if len(heads) else 0)
     other = start[pick] + generator.integers(0, size[of[pick]])
-    ids = result.documents["doc_id"]
-    one, two = (ids.take(heads[side]).to_numpy(zero_copy_only=False).astype(object) for side in (pick, other))
-    low, high = np.where(one < two, one, two), np.where(one < two, two, one)
-    drawn = pa.table({"doc_id_a": pa.array(low, pa.string()), "doc_id_b": pa.array(high, pa.string())})
-    known = set(zip(links["doc_id_a"].to_pylist(), links["doc_id_b"].to_pylist(), strict=True))
-    fresh: dict[tuple[str, str], int] = {}
-    hits = 0
-    for row, pair in enumerate(zip(low.tolist(), high.tolist(), strict=True)):
-        if pair[0] != pair[1] and pair not in known:
-            fresh.setdefault(pair, row)
-            hits += 1
-    rows = np.array(list(fresh.values()), np.int64)
+    one, two = heads[pick], heads[other]
+    pairs = one != two
+    key = _key(one, two)
+    fresh = pairs & ~np.isin(key, _key(left, right))
+    rows = np.unique(key[fresh], return_index=True)[1]
+    one, two = one[fresh][rows], two[fresh][rows]
     # All pairs inside stories count for (s - 1) articles each; of these the share that has no link.
-    counted = (size[of[pick]] - 1) / size[of[pick]]
-    whole = len(heads) * counted.mean() * hits / max((one != two).sum(), 1)
-    mass = np.full(len(rows), whole / max(len(rows), 1))
-    stratum = np.full(len(rows), "no link")
-    return _table(drawn.take(rows), "story", stratum, np.zeros(len(rows)), mass, np.ones(len(rows), np.bool_))
+    whole = (1 - 1 / size[of]).sum() * fresh.sum() / max(pairs.sum(), 1)
+    ids = result.documents["doc_id"]
+    swap = pc.greater(ids.take(one), ids.take(two)).to_numpy().astype(bool)
+    low, high = np.where(swap, two, one), np.where(swap, one, two)
+    found = pa.table({"doc_id_a": ids.take(low), "doc_id_b": ids.take(high)})
+    n = len(rows)
+    mass = np.full(n, whole / max(n, 1))
+    return _table(found, "story", np.full(n, "no link"), np.zeros(n), mass, np.ones(n, np.bool_))
+
+
+def _key(left: _Int, right: _Int) -> _Int:
+    return np.minimum(left, right) << 32 | np.maximum(left, right)
 
 
 def _clusters(result: Result, level: str) -> tuple[_Int, _Int]:

@@ -2,23 +2,21 @@
 
 import json
 import logging
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import ARTICLES, SEEDS, digests, load, run
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from soak import overrides as soak
+from soak.overrides import by_id, kept
 
 import dedup
 from dedup.errors import SettingsError
 from dedup.evaluate import evaluate
 from dedup.gold import read_gold
-from dedup.overrides import Article, Overrides, Rule
+from dedup.overrides import Article
 from dedup.overrides import load as read_rules
 from dedup.params import Params, from_results, from_settings
-from dedup.pipeline import cluster
 from dedup.sweep import CURVES, sweep
 
 ROWS = load(Path(ARTICLES))
@@ -40,10 +38,6 @@ def refusal(path):
     with pytest.raises(SettingsError) as caught:
         read_rules(path)
     return str(caught.value).replace(str(Path(path).parent) + "/", "")
-
-
-def by_id(result, column):
-    return dict(zip(result.documents["doc_id"].to_pylist(), result.documents[column].to_pylist(), strict=True))
 
 
 class TestReading:
@@ -146,25 +140,6 @@ class TestContradictions:
         path = rules("[[canonical]]\narticle='harbour-01'\n\n[[canonical]]\narticle='harbour-06'\n")
         with pytest.raises(SettingsError, match=r"line 1 \(canonical 'harbour-01'\) contradicts .* line 4 \(canonical"):
             dedup.cluster(SEEDS, overrides=path)
-
-
-def kept(result, found):
-    """Check every rule on a run; `found` is what `overrides.load` gave, naming articles by doc_id."""
-    story, group = by_id(result, "story_id"), by_id(result, "duplicate_id")
-    canonical, representative = by_id(result, "is_canonical"), by_id(result, "is_representative")
-    sizes = by_id(result, "story_size")
-    for rule in found.rules:
-        names = [article.value for article in rule.articles if article.value in story]
-        of = group if rule.level == "duplicate" else story
-        if rule.kind == "same":
-            assert len({of[name] for name in names}) <= 1, rule
-        elif rule.kind == "different":
-            assert len({of[name] for name in names}) == len(names), rule
-        elif rule.kind == "ignore":
-            assert all(sizes[name] == 1 for name in names), rule
-        else:
-            assert all(canonical[name] and representative[name] for name in names), rule
-    assert not result.manifest["counts"]["rejected"]
 
 
 @pytest.fixture(scope="module")
@@ -284,54 +259,13 @@ def pairs_with(result, reason):
     return np.array([told == reason for told in result.pairs["reason"].to_pylist()])
 
 
-names = st.sampled_from(IDS[:40])
-levels = st.sampled_from(["story", "duplicate"])
+def test_any_rules_are_kept_or_refused():
+    assert soak.run(20, 0).startswith("20 ")
 
 
-@st.composite
-def some_rules(draw):
-    """Draw rules over the first articles, whose groups and stories they cut through and join."""
-    found = []
-    for number in range(draw(st.integers(1, 6))):
-        kind = draw(st.sampled_from(["same", "different", "different", "ignore", "canonical"]))
-        least, most = {"canonical": (1, 1), "ignore": (1, 2)}.get(kind, (2, 4))
-        articles = draw(st.lists(names, min_size=least, max_size=most, unique=True))
-        level = draw(levels) if least == 2 else "story"
-        found.append(Rule(kind, tuple(Article("doc_id", name) for name in articles), level, f"rule {number}"))
-    return tuple(found)
-
-
-def at_odds(found):
-    """Tell by brute force whether rules contradict each other, apart from those on canonical articles."""
-    story, group = ({name: {name} for name in IDS} for _ in range(2))
-    for rule in found:
-        if rule.kind == "same":
-            for of in (story, group) if rule.level == "duplicate" else (story,):
-                whole = set().union(*(of[article.value] for article in rule.articles))
-                of.update(dict.fromkeys(whole, whole))
-    for rule in found:
-        if rule.kind == "different":
-            of = group if rule.level == "duplicate" else story
-            sets = [of[article.value] for article in rule.articles]
-            if len(set().union(*sets)) < sum(map(len, sets)):
-                return True
-        if rule.kind == "ignore" and any(len(story[article.value]) > 1 for article in rule.articles):
-            return True
-    return False
-
-
-@settings(max_examples=20, deadline=None)
-@given(some_rules())
-def test_any_rules_are_kept_or_refused(found):
-    params = replace(Params(), overrides=Overrides("x.toml", "0" * 64, found))
-    try:
-        result = cluster(SEEDS, params)
-    except SettingsError as error:
-        assert at_odds(found) or sum(rule.kind == "canonical" for rule in found) > 1, error
-        assert str(error).count("rule ") >= 2
-        return
-    assert not at_odds(found)
-    kept(result, params.overrides)
+@pytest.mark.exhaustive
+def test_any_rules_at_length():
+    assert soak.run(300, 1).startswith("300 ")
 
 
 class TestJobs:
