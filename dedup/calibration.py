@@ -91,7 +91,9 @@ def calibrate(result: Result, labels: pa.Table, *, seed: int = 1, progress: Prog
             if not len(own):
                 continue
             if corpus is None:
-                corpus = without_boilerplate(corpus_of(result, params, engine, clock), params, clock, engine.map)
+                corpus = without_boilerplate(
+                    corpus_of(result, params, engine, clock, "calibrate"), params, clock, engine.map
+                )
             verdicts = _verdicts(corpus, own, level)
             params = _level(level, corpus, params, verdicts, entry, engine, clock, generator)
     if not any(entry["pairs"] for entry in found.values()):

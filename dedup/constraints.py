@@ -7,6 +7,7 @@ groups and stories, whatever else links their articles.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ _Int = npt.NDArray[np.int64]
 _Bool = npt.NDArray[np.bool_]
 Pairs = tuple[_Int, _Int]
 
+LOG = logging.getLogger("dedup")
 SAME, DIFFERENT, IGNORED = "override same", "override different", "override ignore"
 
 
@@ -79,6 +81,10 @@ def resolve(rules: Overrides | None, documents: pa.Table) -> Constraints | None:
         return None
     meant = _places({article for rule in rules.rules for article in rule.articles}, documents)
     overrides.check(rules.rules, lambda article: meant[article].tolist())
+    unknown = tuple(sorted({article.value for article, found in meant.items() if not len(found)}))
+    if unknown:
+        few = ", ".join(map(repr, unknown[:3]))
+        LOG.warning("%s: no article here has %d of the names in it, such as %s", rules.path, len(unknown), few)
     pairs: dict[tuple[str, str], list[tuple[int, int]]] = {}
     alone = np.zeros(len(documents), np.bool_)
     stands = []
@@ -98,7 +104,7 @@ def resolve(rules: Overrides | None, documents: pa.Table) -> Constraints | None:
         {level: distinct(pairs.get(("different", level), [])) for level in levels},
         alone,
         tuple(stands),
-        tuple(sorted({article.value for article, found in meant.items() if not len(found)})),
+        unknown,
         rules.path,
         rules.sha256,
     )

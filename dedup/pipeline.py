@@ -6,7 +6,6 @@ files and of threads changes nothing.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -48,7 +47,6 @@ from dedup.tables import Grouping
 
 _Int = npt.NDArray[np.int64]
 _Float = npt.NDArray[np.float64]
-LOG = logging.getLogger("dedup")
 Progress = Callable[[str, int, int | None], None]
 
 EXCERPT_CHARS = 200
@@ -154,10 +152,6 @@ def read(source: Any, params: Params, policy: tuple[Rule, ...], engine: LocalEng
         whole = kept.select(duplicates.TEMPLATE_COLUMNS)
         table = documents.table()
         bound = constraints.resolve(params.overrides, table)
-        if bound is not None and bound.unknown:
-            few = ", ".join(map(repr, bound.unknown[:3]))
-            said = "%s: %d of its names belong to no article here, such as %s; their rules are kept for the others"
-            LOG.warning(said, bound.path, len(bound.unknown), few)
         return Corpus(table, kept, whole, terms.table(), traces.table(), origin, spill, bound)
 
 

@@ -138,15 +138,15 @@ def _rank(point: dict[str, float], in_force: float) -> tuple[float, float]:
     return -point["f1"], abs(point["value"] - in_force)
 
 
-def corpus_of(source: Any, params: Params, engine: LocalEngine, clock: Clock) -> Corpus:
-    """Read the input of a run again, or its own text, or any source; raises as `sweep`."""
+def corpus_of(source: Any, params: Params, engine: LocalEngine, clock: Clock, who: str = "evaluate --sweep") -> Corpus:
+    """Read the input of a run again, or its own text, or any source, for a command; raises as `sweep`."""
     params = replace(params, with_text=False)  # nobody will look at it
     policy = parse_policy(params.canonical)
     if not isinstance(source, Result):
         return read(source, params, policy, engine, clock)
     documents = source.documents
     if "text" not in documents.column_names:
-        return read(_unchanged_inputs(source), params, policy, engine, clock)
+        return read(_unchanged_inputs(source, who), params, policy, engine, clock)
     own = replace(params, reading=replace(params.reading, **_OWN_COLUMNS, keep_cols=()))
     corpus = read(documents.select(list(_OWN_COLUMNS.values())), own, (), engine, clock)
     # What a cut text tells no more, such as its length, and kept columns are as the run has them.
@@ -155,14 +155,14 @@ def corpus_of(source: Any, params: Params, engine: LocalEngine, clock: Clock) ->
     return replace(corpus, documents=known.append_column("content_key", corpus.documents["content_key"]))
 
 
-def _unchanged_inputs(result: Result) -> list[reading.FoundFile]:
+def _unchanged_inputs(result: Result, who: str) -> list[reading.FoundFile]:
     """Return the files that a run was made from, under the names and in the order that it had them."""
     run = result.path or "the run"
     files = [
         reading.FoundFile(reading.place_of(file["path"]), file["source_file"]) for file in result.manifest["inputs"]
     ]
     for file, was in zip(files, result.manifest["inputs"], strict=True):
-        made = f"evaluate --sweep: {run} was made from {reading.printable(was['path'] or was['source_file'])}"
+        made = f"{who}: {run} was made from {reading.printable(was['path'] or was['source_file'])}"
         if not was["path"]:
             raise InputError(f"{made}, not from files; cluster with with_text, or hand the data itself to sweep")
         try:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from conftest import SEEDS, command, run
+from conftest import ARTICLES, SEEDS, command, run
 from test_shared_data import DATA, needs_open
 
 import dedup
@@ -195,6 +195,14 @@ class TestCommand:
         said = run("calibrate", path, "--labels", GOLD, "-o", out)
         assert said.exit_code == 5 and "is there already" in said.stderr
         assert run("calibrate", path, "--labels", GOLD, "-o", out, "--if-exists", "overwrite").exit_code == 0
+
+    def test_an_input_that_is_gone(self, tmp_path):
+        copy = tmp_path / "in.jsonl"
+        copy.write_bytes(Path(ARTICLES).read_bytes())
+        dedup.cluster(copy).write(tmp_path / "OUT")
+        copy.unlink()
+        said = run("calibrate", tmp_path / "OUT", "--labels", GOLD)
+        assert said.exit_code == 4 and said.stderr.startswith(f"error: calibrate: {tmp_path / 'OUT'} was made from")
 
     def test_no_labels(self, seeds_run, tmp_path):
         said = run("calibrate", seeds_run, "--labels", tmp_path / "gone.csv")

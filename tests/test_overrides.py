@@ -240,7 +240,7 @@ class TestRuns:
         path = rules("[[same]]\narticles = ['harbour-01', 'gone-1', 'suidou-01']\n[[ignore]]\narticles = ['gone-2']\n")
         with caplog.at_level(logging.WARNING, "dedup"):
             result = dedup.cluster(SEEDS, overrides=path)
-        assert "2 of its names belong to no article here, such as 'gone-1', 'gone-2'" in caplog.text
+        assert "no article here has 2 of the names in it, such as 'gone-1', 'gone-2'" in caplog.text
         assert result.manifest["overrides"]["unknown"] == ["gone-1", "gone-2"]
         kept(result, read_rules(path))
 
