@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dedup import __version__, options, previews, reporting, signals
+from dedup import __version__, judging, options, previews, reporting, signals
 from dedup.errors import DamagedRunError
 from dedup.failures import Commands
 from dedup.options import consoles as _consoles
@@ -102,6 +102,7 @@ def cluster(  # the settings among these are read from the context, with the lay
     jobs: options.Jobs = None,
     memory: options.Memory = None,
     tmp_dir: options.TmpDir = None,
+    overrides: options.OverridesFile = None,
     lock_timeout: options.LockTimeout = 0.0,
     config: options.Config = None,
     dry_run: options.DryRun = False,
@@ -313,3 +314,5 @@ def _spare_pandas() -> None:
 app.command("inspect")(options.with_settings_of(cluster)(previews.inspect))
 app.command("config")(options.with_settings_of(cluster)(previews.config))
 app.command("report")(reporting.report)
+app.command("review")(judging.review)
+app.command("calibrate")(judging.calibrate)

@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 import dedup
-from dedup import duplicates, listing, reading, schema, tables, text, weighing
+from dedup import bindings, duplicates, listing, reading, schema, tables, text, weighing
+from dedup.constraints import Constraints, isin, joined
 from dedup.kernels.cosine import pair_cosines
 from dedup.params import Params
 from dedup.remote import is_url, shown_root
@@ -39,6 +40,7 @@ class Corpus:
     traces: pa.Table  # schema.TRACES
     source: reading.Source
     spill: Spill
+    bound: Constraints | None = None  # what overrides mean here
     boilerplate: dict[str, int] = field(default_factory=dict)  # how much was taken out
     skipped: Counter[str] = field(default_factory=Counter)  # how much was left undone to stay within a budget
 
@@ -89,7 +91,10 @@ def build_result(corpus: Corpus, copies: Copies, found: Stories, chosen: tuple[G
         corpus.documents, by_group, by_story, similarity, cohesion(found), name_stories(corpus, found)
     )
     links = tables.story_pairs(found.links, found.unlike, found.label, found.positions)
-    pairs = tables.pairs_table(corpus.documents, [duplicate_pairs(copies), links])
+    parts = [duplicate_pairs(copies), links]
+    if corpus.bound is not None:
+        parts = overridden_pairs(corpus.bound, copies, found, by_story.label, parts)
+    pairs = tables.pairs_table(corpus.documents, parts)
     rejects = [asdict(reject) for reject in corpus.source.rejects]
     return Result(documents, group_rows, clusters, pairs, rejects, {})
 
@@ -178,6 +183,20 @@ def duplicate_pairs(copies: Copies) -> pa.Table:
     )
 
 
+def overridden_pairs(
+    bound: Constraints, copies: Copies, found: Stories, story: _Int, parts: list[pa.Table]
+) -> list[pa.Table]:
+    """Return the evidence of both passes with what overrides say of it."""
+    pairs, links = bindings.tell(bound, copies.group, story, *parts)
+    if not len(found.vectors.indices):
+        return [pairs, links]
+    every = pa.concat_tables([found.links, *found.unlike.values()])
+    said = bindings.story_rules(bound, found.rank[copies.group], found.vectors, every)
+    rules = tables.evidence(**said)
+    again = isin(links["left"].to_numpy(), links["right"].to_numpy(), joined((said["left"], said["right"])))
+    return [pairs, links.filter(pa.array(~again)), rules]
+
+
 def mean_score(n: int, left: _Int, right: _Int, score: _Float) -> _Float:
     """Return the mean score of each position over its pairs, 0 where it has none."""
     ends = np.concatenate((left, right))
@@ -225,6 +244,7 @@ def manifest(corpus: Corpus, result: Result, params: Params, seconds: dict[str, 
         "root": _root(paths),
         "inputs": inputs,
         "settings": settings,
+        **({} if corpus.bound is None else {"overrides": corpus.bound.described()}),
         "counts": {
             "documents": len(documents),
             "rejected": len(result.rejects),

@@ -234,3 +234,24 @@ Toml = Annotated[bool, typer.Option("--toml", help="Print the settings as a dedu
 
 # Of `report`
 ReportOut = Annotated[str, typer.Option("--out", "-o", metavar="FILE", help="The page, outside of RUN.")]
+
+# Of what a person decides
+OverridesFile = Annotated[str | None, _option("Rules in TOML: same, different, canonical, ignore.", "FILE")]
+
+# Of what learns from a person
+LabelsOut = Annotated[str, _option("File of verdicts, to go on with (labels.csv).", "FILE", "--out", "-o")]
+PairsAsked = Annotated[int, typer.Option("--pairs", metavar="N", min=1, help="Pairs to ask about.")]
+AskedLevel = Annotated[
+    KeptLevel | None, typer.Option("--level", help="Ask about this level only (both).", show_default=False)
+]
+Seed = Annotated[int, typer.Option(metavar="N", min=0, help="Of what is drawn.")]
+LabelsIn = Annotated[str, _option("Verdicts of `dedup review`; or id with story or duplicate.", "FILE", "--labels")]
+TomlOut = Annotated[str | None, _option("File for the proposed settings, in TOML.", "FILE", "--out", "-o")]
+
+
+def key() -> str:
+    """Wait for a key of the terminal; the end of the input is q."""
+    try:
+        return str(typer.getchar())
+    except EOFError:
+        return "q"

@@ -6,12 +6,13 @@ import difflib
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from numbers import Real
 from typing import Any, Literal
 
 from dedup.errors import SettingsError
+from dedup.overrides import Overrides, load
 
 Level = Literal["exact", "duplicate", "story"]
 
@@ -167,6 +168,7 @@ class Params:
     jobs: int | None = None  # threads; None: all cores this process may use
     memory: int | None = None  # bytes from which the job uses files; None: half of what it may use, at most 4 GiB
     tmp_dir: str | None = None  # folder of these files; None: the system's
+    overrides: Overrides | None = None  # what a person decided; wins over all that is measured
 
     def __post_init__(self) -> None:
         if self.level not in ("exact", "duplicate", "story"):
@@ -182,7 +184,10 @@ class Params:
 
     def results(self) -> dict[str, Any]:
         """Return the settings that the result depends on, as plain JSON data; how the work is done changes no byte."""
-        return {name: value for name, value in asdict(self).items() if name not in ("jobs", "memory", "tmp_dir")}
+        found = asdict(replace(self, overrides=None))
+        for name in ("jobs", "memory", "tmp_dir", "overrides"):
+            del found[name]
+        return found if self.overrides is None else {**found, "overrides": self.overrides.sha256}
 
 
 # The name of each setting for users, on the command line (with dashes) and in Python, and where it lives.
@@ -210,6 +215,7 @@ SETTINGS = {
     "jobs": "jobs",
     "memory": "memory",
     "tmp_dir": "tmp_dir",
+    "overrides": "overrides",
 }
 _LISTS = {"keep_cols", "include", "exclude"}
 _STRINGS = {"text", "title", "id", "date", "source", "url", "lang", "canonical", "level"}
@@ -251,6 +257,8 @@ def from_settings(settings: Mapping[str, Any]) -> Params:
                 raise SettingsError(f"{name}: got {value!r}, wanted a string")
             if name == "memory":
                 value = parse_size(value)  # noqa: PLW2901
+            if name == "overrides":
+                value = load(str(value))  # noqa: PLW2901
             part, _, key = SETTINGS[name].rpartition(".")
             parts[part][key] = tuple(value) if isinstance(value, list) else value
     return Params(
@@ -261,14 +269,23 @@ def from_settings(settings: Mapping[str, Any]) -> Params:
     )
 
 
-def from_results(settings: Mapping[str, Any]) -> Params:
+def from_results(settings: Mapping[str, Any], overrides: str | None = None) -> Params:
     """Build parameters from what `Params.results` gave, as a manifest holds it.
+
+    Parameters
+    ----------
+    overrides : the file that held the rules of the run, whose content must still be the same; None: without rules.
 
     Raises
     ------
     SettingsError
-        A name is missing or unknown, as one of another version can be.
+        A name is missing or unknown, as one of another version can be, or the rules have changed.
     """
+    settings = dict(settings)
+    sha256 = settings.pop("overrides", None)
+    rules = load(overrides) if sha256 and overrides else None
+    if rules and rules.sha256 != sha256:
+        raise SettingsError(f"overrides: {overrides}: has changed since the run; run dedup cluster again")
     parts = {
         "reading": ReadingParams,
         "duplicates": DuplicateParams,
@@ -285,4 +302,4 @@ def from_results(settings: Mapping[str, Any]) -> Params:
         name: part(**{key: tuple(value) if isinstance(value, list) else value for key, value in settings[name].items()})
         for name, part in parts.items()
     }
-    return Params(**{**settings, **made})
+    return Params(**{**settings, **made}, overrides=rules)

@@ -19,9 +19,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dedup import (
+    bindings,
     boilerplate,
     candidates,
     canonical,
+    constraints,
     duplicates,
     groups,
     languages,
@@ -164,7 +166,9 @@ def read(source: Any, params: Params, policy: tuple[Rule, ...], engine: LocalEng
                 grown.append(table)
         kept = sketches.table()
         whole = kept.select(duplicates.TEMPLATE_COLUMNS)
-        return Corpus(documents.table(), kept, whole, terms.table(), traces.table(), origin, spill)
+        table = documents.table()
+        bound = constraints.resolve(params.overrides, table)
+        return Corpus(table, kept, whole, terms.table(), traces.table(), origin, spill, bound)
 
 
 def _taken(order: pa.Array, table: pa.Table) -> pa.Table:
@@ -194,19 +198,27 @@ def without_boilerplate(corpus: Corpus, params: Params, clock: Clock, each: Each
 
 def find_copies(corpus: Corpus, params: Params, policy: tuple[Rule, ...], clock: Clock, each: Each = map) -> Copies:
     """Run pass 1: units, candidates, exact verification, groups, and the representative of each."""
-    sketches, spill = corpus.sketches, corpus.spill
+    sketches, spill, bound = corpus.sketches, corpus.spill, corpus.bound
     with clock.stage("candidates"):
-        unit = duplicates.units(sketches, params.duplicates)
+        unit = whole = duplicates.units(sketches, params.duplicates)
+        if bound is not None:
+            unit = constraints.part_units(bound, whole)
         find = (
             candidates.equal_pairs
             if params.level == "exact"
             else partial(candidates.candidates, each=each, skipped=corpus.skipped)
         )
         left, right = find(sketches, params.duplicates, unit, spill)
+        if bound is not None:
+            left, right = constraints.add_candidates(bound, whole, unit, left, right)
     with clock.stage("verify"):
         verified = duplicates.verify(sketches, left, right, params.duplicates, spill, each)
     with clock.stage("groups"):
+        if bound is not None:
+            verified = constraints.judge(bound, verified)
         label, contained = groups.group(sketches, verified, params.duplicates, spill)
+        if bound is not None:
+            verified, label, contained = constraints.regroup(bound, verified, label, contained)
         group = np.unique(label[unit], return_inverse=True)[1]
         accepted = verified.filter(verified["accepted"])
         central = mean_score(
@@ -215,6 +227,9 @@ def find_copies(corpus: Corpus, params: Params, policy: tuple[Rule, ...], clock:
         representative, reason = canonical.choose(
             corpus.documents, group, policy, central=central[unit], contained=contained[unit]
         )
+        if bound is not None:
+            every = np.arange(len(group))
+            representative, reason = bindings.choose(bound, every, group, representative, reason)
         spill.release()
     return Copies(unit, verified, group, contained[unit], representative, reason)
 
@@ -243,7 +258,12 @@ def find_stories(corpus: Corpus, copies: Copies, params: Params, engine: LocalEn
             )
             links, unlike["other language"] = part_languages(links, corpus.terms["language"], positions)
             links, unlike["template"] = part_templates(links, corpus, copies, positions, params)
-            evidence = pa.concat_tables([links, opposed_pairs(refused, unlike["template"], days, params)])
+            opposed = opposed_pairs(refused, unlike["template"], days, params)
+            evidence = pa.concat_tables([links, opposed])
+            if corpus.bound is not None:
+                scores = stories.TOGETHER, stories.APART
+                links, forbidden, evidence = bindings.bind(corpus.bound, rank[copies.group], links, opposed, *scores)
+                unlike |= forbidden
         with clock.stage("linkage"):
             label = np.unique(stories.link(k, evidence, params.stories), return_inverse=True)[1]
     return Stories(positions, rank, vectors, links, unlike, evidence, label)
@@ -311,6 +331,8 @@ def choose_canonicals(
     story = found.label[found.rank[copies.group]]
     lone = np.flatnonzero(np.bincount(found.label)[found.label] == 1)  # the choice was made inside the group
     reason[found.label[lone]] = copies.reason[np.argsort(found.rank)][lone]
+    if corpus.bound is not None:
+        chosen, reason = bindings.choose(corpus.bound, found.positions, found.label, chosen, reason)
     key = corpus.documents["content_key"].to_numpy()
     published = corpus.documents["published_at"]
     group_ids = tables.cluster_ids("d", copies.group, key, published)

@@ -15,13 +15,15 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dedup import schema, timing
-from dedup.kernels import cosine, feedback, linkage, nearest, postings
+from dedup.kernels import cosine, feedback, jaccard, linkage, nearest, postings
 from dedup.params import StoryParams
 from dedup.spill import IN_MEMORY, Each, Spill
 from dedup.weighing import Vectors
 
 _Int = npt.NDArray[np.int64]
 _Float = npt.NDArray[np.float64]
+
+TOGETHER, APART = 2.0, linkage.APART * linkage.UNIT  # scores that rules give, beyond all that is measured
 
 _CHUNK = 128  # rows a thread takes at a time; fixed, so that results do not depend on the number of threads
 _FEEDBACK_CALLS = 64
@@ -114,7 +116,8 @@ def link(n: int, links: pa.Table, params: StoryParams) -> _Int:
 
     Parameters
     ----------
-    links : schema.LINKS, each pair once; a negative score speaks against one story.
+    links : schema.LINKS, each pair once; a negative score speaks against one story, `APART` forbids it, and `TOGETHER`
+        demands it.
 
     Returns
     -------
@@ -122,12 +125,33 @@ def link(n: int, links: pa.Table, params: StoryParams) -> _Int:
     """
     weight = np.rint(links["score"].to_numpy() / linkage.UNIT).astype(np.int64)
     left, right = links["left"].to_numpy(), links["right"].to_numpy()
+    together = links["score"].to_numpy() == TOGETHER
+    node = np.arange(n)
+    if together.any():
+        node = jaccard.components(n, left[together], right[together])
+        left, right, weight = _contracted(node, left, right, weight)
     children, heights = linkage.average_linkage(n, left, right, weight, params.merge_floor)
     label = linkage.tree_cut(
         n, children, heights, params.granularity, params.cut_power, params.pair_height, params.pair_fade
     )
-    _, first, inverse = np.unique(label, return_index=True, return_inverse=True)
+    _, first, inverse = np.unique(label[node], return_index=True, return_inverse=True)
     return first[inverse].astype(np.int64)
+
+
+def _contracted(node: _Int, left: _Int, right: _Int, weight: _Int) -> tuple[_Int, _Int, _Int]:
+    """Make one node of those that must be together: it is as like another as the likest of them.
+
+    Their average would be lower, so that a rule which joins two stories would drive their other articles out. What must
+    be kept apart from one of them must be from all.
+    """
+    a, b = np.minimum(node[left], node[right]), np.maximum(node[left], node[right])
+    order = np.lexsort((-weight, b, a))
+    order = order[a[order] != b[order]]
+    a, b, weight = a[order], b[order], weight[order]
+    first = np.flatnonzero((np.diff(a, prepend=-1) != 0) | (np.diff(b, prepend=-1) != 0))
+    least = np.minimum.reduceat(weight, first) if len(first) else weight
+    apart = least == linkage.APART
+    return a[first], b[first], np.where(apart, least, weight[first])
 
 
 def within(days: _Float, window: float, nearest: int) -> tuple[int, _Int, _Int]:

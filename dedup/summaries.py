@@ -20,7 +20,8 @@ _SIZE = {level: [(f"{level}_size", "descending"), (f"{level}_id", "ascending")] 
 def summary(result: Result, out: str) -> dict[str, Any]:
     """Return what a run found."""
     manifest = result.manifest
-    shown = {name: manifest[name] for name in ("run_id", "version", "counts", "skipped", "seconds")}
+    names = ("run_id", "version", "counts", "skipped", "seconds", "overrides")
+    shown = {name: manifest[name] for name in names if name in manifest}
     return {"out": out, **shown, **largest(result, 10)}
 
 

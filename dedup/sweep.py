@@ -85,7 +85,8 @@ def sweep(
         Another version of dedup, with other settings, made the run.
     """
     if isinstance(source, Result):
-        params = params or from_results(source.manifest["settings"])
+        rules = source.manifest.get("overrides", {}).get("path")
+        params = params or from_results(source.manifest["settings"], rules)
         evaluate(source.documents, gold)  # labels of another corpus show themselves before the work starts
     params = params or Params()
     skipped = _skipped(gold, params)
@@ -93,9 +94,9 @@ def sweep(
         reasons = "; ".join(f"no {_words(name)}, since {reason}" for name, reason in skipped.items())
         raise InputError(f"evaluate --sweep: nothing to draw: {reasons}; name other labels or cluster another level")
     clock = Clock(progress or (lambda *_: None))
-    in_force = {name: _setting(params, name) for name in CURVES if name not in skipped}
+    in_force = {name: setting(params, name) for name in CURVES if name not in skipped}
     with LocalEngine(params.jobs) as engine:
-        corpus = without_boilerplate(_corpus(source, params, engine, clock), params, clock)
+        corpus = without_boilerplate(corpus_of(source, params, engine, clock), params, clock)
         curves = {name: _curve(name, corpus, gold, params, engine, clock) for name in in_force}
     best = {name: min(curves[name], key=lambda point: _rank(point, in_force[name]))["value"] for name in in_force}
     measure = "pairs" if _are_pairs(gold) else "bcubed"
@@ -121,12 +122,14 @@ def _words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _setting(params: Params, name: str) -> float:
+def setting(params: Params, name: str) -> float:
+    """Return the value of a setting that is a number."""
     part, key = SETTINGS[name].split(".")
     return float(getattr(getattr(params, part), key))
 
 
-def _with(params: Params, name: str, value: float) -> Params:
+def with_setting(params: Params, name: str, value: float) -> Params:
+    """Return parameters with another value of one setting."""
     part, key = SETTINGS[name].split(".")
     return replace(params, **{part: replace(getattr(params, part), **{key: value})})
 
@@ -135,14 +138,15 @@ def _rank(point: dict[str, float], in_force: float) -> tuple[float, float]:
     return -point["f1"], abs(point["value"] - in_force)
 
 
-def _corpus(source: Any, params: Params, engine: LocalEngine, clock: Clock) -> Corpus:
+def corpus_of(source: Any, params: Params, engine: LocalEngine, clock: Clock, who: str = "evaluate --sweep") -> Corpus:
+    """Read the input of a run again, or its own text, or any source, for a command; raises as `sweep`."""
     params = replace(params, with_text=False)  # nobody will look at it
     policy = parse_policy(params.canonical)
     if not isinstance(source, Result):
         return read(source, params, policy, engine, clock)
     documents = source.documents
     if "text" not in documents.column_names:
-        return read(_unchanged_inputs(source), params, policy, engine, clock)
+        return read(_unchanged_inputs(source, who), params, policy, engine, clock)
     own = replace(params, reading=replace(params.reading, **_OWN_COLUMNS, keep_cols=()))
     corpus = read(documents.select(list(_OWN_COLUMNS.values())), own, (), engine, clock)
     # What a cut text tells no more, such as its length, and kept columns are as the run has them.
@@ -151,14 +155,14 @@ def _corpus(source: Any, params: Params, engine: LocalEngine, clock: Clock) -> C
     return replace(corpus, documents=known.append_column("content_key", corpus.documents["content_key"]))
 
 
-def _unchanged_inputs(result: Result) -> list[reading.FoundFile]:
+def _unchanged_inputs(result: Result, who: str) -> list[reading.FoundFile]:
     """Return the files that a run was made from, under the names and in the order that it had them."""
     run = result.path or "the run"
     files = [
         reading.FoundFile(reading.place_of(file["path"]), file["source_file"]) for file in result.manifest["inputs"]
     ]
     for file, was in zip(files, result.manifest["inputs"], strict=True):
-        made = f"evaluate --sweep: {run} was made from {reading.printable(was['path'] or was['source_file'])}"
+        made = f"{who}: {run} was made from {reading.printable(was['path'] or was['source_file'])}"
         if not was["path"]:
             raise InputError(f"{made}, not from files; cluster with with_text, or hand the data itself to sweep")
         try:
@@ -176,7 +180,7 @@ def _curve(
 ) -> list[dict[str, float]]:
     """Score the values of one setting, and that in force among them."""
     level, values = CURVES[name]
-    values = tuple(sorted({*values, _setting(params, name)}))
+    values = tuple(sorted({*values, setting(params, name)}))
     points = []
     with clock.stage(_words(name)):
         labels = _stories(name, corpus, params, engine) if level == "story" else _groups(name, corpus, params)
@@ -192,7 +196,7 @@ def _curve(
 def _groups(name: str, corpus: Corpus, params: Params) -> _Labels:
     """Return what tells the duplicate group of each document at a value of a setting of pass 1."""
     policy = parse_policy(params.canonical)
-    return lambda value: find_copies(corpus, _with(params, name, value), policy, _unwatched()).group
+    return lambda value: find_copies(corpus, with_setting(params, name, value), policy, _unwatched()).group
 
 
 def _stories(name: str, corpus: Corpus, params: Params, engine: LocalEngine) -> _Labels:
@@ -202,7 +206,7 @@ def _stories(name: str, corpus: Corpus, params: Params, engine: LocalEngine) -> 
     representative = found.rank[copies.group]
 
     def labels(value: float) -> _Int:
-        label = stories.link(len(found.label), found.evidence, _with(params, name, value).stories)
+        label = stories.link(len(found.label), found.evidence, with_setting(params, name, value).stories)
         return label[representative]
 
     return labels

@@ -2,12 +2,13 @@
 
 A twin takes and gives lists with one entry per document where a kernel has values and offsets; texts are `str`, hashes
 plain integers. Nothing is shared with `dedup`: what a letter is comes from `unicodedata`, not from `dedup.text`.
-The twins are in `naive_text`, `naive_passages`, `naive_pairs` and `naive_stories`; tests take them from here.
+The twins are in the other modules `naive_*`; tests take them from here.
 """
 
 from itertools import pairwise
 
 import numpy as np
+from naive_constrained import constrained_components
 from naive_pairs import (
     band_keys,
     components,
@@ -66,6 +67,7 @@ __all__ = [
     "common_parts",
     "components",
     "compose",
+    "constrained_components",
     "count_slots",
     "count_terms",
     "cover",

@@ -16,11 +16,12 @@ HEAVY = {"numba", "llvmlite", "sklearn", "scipy", "pyarrow", "numpy", "pandas"}
 LAYERS = (
     {"__main__"},
     {"cli"},
-    {"jobs", "previews", "reporting"},
+    {"jobs", "previews", "reporting", "judging"},
     {"failures", "options", "signals"},
     {"terminal"},
     {"charts", "report"},
-    {"summaries"},
+    {"calibration"},
+    {"summaries", "sampling", "review"},
     {"estimator", "sweep", "settings", "inspection"},
     {"pipeline", "filtering", "unchanged"},
     {"engines", "findings"},
@@ -45,13 +46,15 @@ LAYERS = (
         "gold",
         "aligning",
     },
-    {"rarity", "policy", "verify", "outputs"},
+    {"bindings"},
+    {"rarity", "policy", "labels", "verify", "outputs", "constraints"},
     {"manifests", "publishing"},
     {"kernels", "commit", "invariants", "lookup", "data", "remote"},
     {"stores", "memory"},
     {"spill"},
     {"recall", "metrics", "logs"},
     {"schema", "params", "protocols"},
+    {"overrides"},
     {"errors", "__init__"},  # __init__ holds the version; what it gives out is loaded on first use
 )
 LEVEL = {name: len(LAYERS) - place for place, names in enumerate(LAYERS) for name in names}
@@ -132,7 +135,7 @@ def test_only_the_command_line_knows_the_terminal():
         name(path) for path in MODULES for full in imports(ast.parse(path.read_text("utf-8"))) if "terminal" in full
     }
     assert {user for user in users if not user.startswith("terminal/")} == {
-        "cli.py", "failures.py", "options.py", "previews.py", "reporting.py",
+        "cli.py", "failures.py", "judging.py", "options.py", "previews.py", "reporting.py",
     }  # fmt: skip
 
 

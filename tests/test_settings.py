@@ -84,7 +84,8 @@ class TestLayers:
 
 def sample(name):
     """Return a value that is not the default."""
-    special = {"level": "exact", "canonical": "latest", "tmp_dir": "/", "memory": "2GB", "jobs": 3}
+
+    special = {"overrides": RULES, "level": "exact", "canonical": "latest", "tmp_dir": "/", "memory": "2GB", "jobs": 3}
     values = {str: "body", int: 1234, float: 0.75, bool: True, list: ["a", "b"]}
     return special.get(name, values[kind(name).types[-1]])
 
@@ -154,11 +155,15 @@ class TestRefusals:
         assert refusal().startswith("dedup.toml: not a file")
 
 
+RULES = str(Path(__file__).parent / "rules.toml")
+
+
 def plain(name):
     """Return a strategy for valid values of a setting, as a flag, a variable or TOML gives them."""
     words = st.text(max_size=20)
     special = {
         "tmp_dir": st.just("/"),
+        "overrides": st.just(RULES),
         "level": st.sampled_from(["exact", "duplicate", "story"]),
         "canonical": st.sampled_from(["latest", "prefer:source=a|b,longest", r"match:url~^https?://\w+"]),
         "memory": st.one_of(st.integers(1 << 20, 1 << 60), st.sampled_from(["1MiB", "2.5GB", "3g"])),

@@ -11,6 +11,9 @@ from dedup.kernels.jit import inlined, kernel
 
 # Weights are added as whole multiples of this, so that a sum does not depend on its order.
 UNIT = 2.0**-30
+# Weight of a pair that never comes into one cluster, whatever is summed with it: positive sums stay under 2^58 in any
+# corpus that fits into memory. Sums stop here, since two of them would pass all bounds.
+APART = -(1 << 60)
 
 _UNSEEN = -(1 << 62)  # where no weight was summed yet
 
@@ -34,7 +37,8 @@ def average_linkage(
     ----------
     n : number of positions
     left, right : int64[m], distinct pairs
-    weight : int64[m], in units of `UNIT`; a negative one speaks against joining the two
+    weight : int64[m], in units of `UNIT`; a negative one speaks against joining the two, and `APART` forbids it
+        (cannot-links; Davidson, Ravi 2005, section 5)
     floor : average in plain units under which nothing merges.
 
     Returns
@@ -244,7 +248,7 @@ def _compact(
                 at += 1
                 total[other] = w
             else:
-                total[other] += w
+                total[other] = max(total[other] + w, APART)
         after = following[s]
         length[s], following[s] = 0, -1
         s = after

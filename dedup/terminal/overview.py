@@ -47,6 +47,9 @@ def summary(to: Console, result: Result, out: str, seconds: float) -> None:
         line(to, f"  {reject['source_file']} {where}: {reject['message']}")
     if len(result.rejects) > 3:
         line(to, f"  and {len(result.rejects) - 3:,} more in rejects.jsonl")
+    if rules := result.manifest.get("overrides"):
+        said = f"pairs kept together, {rules['different']:,} apart, {rules['canonical']:,} canonical, "
+        _count(to, "overrides", rules["same"], f"{said}{rules['ignore']:,} ignored")
     for name, number in result.manifest["skipped"].items():
         if number:
             _count(to, "left out", number, SKIPPED[name])
@@ -55,6 +58,7 @@ def summary(to: Console, result: Result, out: str, seconds: float) -> None:
     to.print()
     line(to, f"{seconds:.1f} s, written to {out}; next:")
     line(to, f"  dedup show {shlex.quote(out)}")
+    line(to, f"  dedup report {shlex.quote(out)} -o report.html")
     line(to, f"  dedup filter {shlex.quote(out)} -o kept.jsonl")
 
 
