@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dedup import __version__, options, previews, signals
+from dedup import __version__, endings, options, previews, signals
 from dedup.errors import DamagedRunError
 from dedup.failures import Commands
 from dedup.options import consoles as _consoles
@@ -123,6 +123,7 @@ def cluster(  # the settings among these are read from the context, with the lay
     from dedup import logs, metrics, settings, summaries, terminal
 
     with metrics.written(None if dry_run else metrics_file) as figures:
+        endings.at_end(figures.write)
         params = settings.params_of(options.in_force(ctx, config))
         started = time.perf_counter()
         _spare_pandas()

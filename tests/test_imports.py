@@ -17,7 +17,7 @@ LAYERS = (
     {"__main__"},
     {"cli"},
     {"jobs", "previews"},
-    {"failures", "options", "signals"},
+    {"failures", "options"},
     {"terminal", "charts"},
     {"summaries"},
     {"estimator", "sweep", "settings", "inspection"},
@@ -49,6 +49,8 @@ LAYERS = (
     {"kernels", "commit", "invariants", "lookup", "data", "remote"},
     {"stores", "memory"},
     {"spill"},
+    {"signals"},
+    {"endings"},
     {"recall", "metrics", "logs"},
     {"schema", "params"},
     {"errors", "__init__"},  # __init__ holds the version; what it gives out is loaded on first use
