@@ -225,6 +225,7 @@ def filter_command(
     level: options.KeptOf = options.KeptLevel.story,
     dropped: options.Dropped = None,
     if_exists: options.IfExists = options.Exists.error,
+    tmp_dir: options.TmpDirToo = None,
     as_json: options.Json = False,
     verbose: options.Verbose = False,
 ) -> None:
@@ -233,7 +234,7 @@ def filter_command(
     from dedup.run import open_run
     from dedup.terminal import clean
 
-    counts = filter_run(open_run(run), out, level.value, dropped, if_exists.value)
+    counts = filter_run(open_run(run, tmp_dir), out, level.value, dropped, if_exists.value, tmp_dir)
     if as_json:
         _print_json({"out": out, "dropped_out": dropped, "level": level.value, **counts})
         return

@@ -22,6 +22,12 @@ def _check(name: str, value: float, low: float, high: float) -> None:
         raise SettingsError(f"{name}: got {value}, wanted a number from {low} to {high}")
 
 
+def check_tmp_dir(folder: str | None) -> None:
+    """Refuse a folder for temporary files that is not there; None is the system's."""
+    if folder is not None and not os.path.isdir(folder):  # noqa: PTH112 - pathlib is not imported here
+        raise SettingsError(f"tmp-dir: got {folder!r}, wanted a folder that is there; make it, or name another")
+
+
 @dataclass(frozen=True)
 class ReadingParams:
     """How input is read. Column names of None are found by the fixed table in `reading/columns.py`."""
@@ -174,10 +180,7 @@ class Params:
             _check("jobs", self.jobs, 1, 1024)
         if self.memory is not None:
             _check("memory", self.memory, 1 << 20, 1 << 60)
-        if self.tmp_dir is not None and not os.path.isdir(self.tmp_dir):  # noqa: PTH112 - pathlib is not imported here
-            raise SettingsError(
-                f"tmp-dir: got {self.tmp_dir!r}, wanted a folder that is there; make it, or name another"
-            )
+        check_tmp_dir(self.tmp_dir)
 
     def results(self) -> dict[str, Any]:
         """Return the settings that the result depends on, as plain JSON data; how the work is done changes no byte."""
