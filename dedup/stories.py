@@ -28,7 +28,6 @@ _WAVES = 512, 8192  # fewest and most rows after which earlier ones hear of them
 _WAVE_PAIRS = 1 << 21  # pairs of a wave, 50 MB, from which the next ones are smaller: inside a wave nobody is sifted
 _BLOCKS = 1024, 8192  # fewest and most places of a block: see `_block_size`
 
-_AT_WORK = 20  # times the budget that a chunk may hold before what outweighs the crowd is known
 _LEFT_TO_BOUND = 0.7  # length of a row's common terms, relative to the usual toll: longer ones leave more to finish
 
 
@@ -214,7 +213,7 @@ def _sifted_in_order(
             state = days, shares, best, neighbours, weights, least, halves
             last = min(first + _CHUNK, end)
             found: Any = cosine.similar_pairs
-            return found(first, last, order, *arrays, *state, params.pair_floor, *fading, _AT_WORK * params.pair_budget)
+            return found(first, last, order, *arrays, *state, params.pair_floor, *fading, params.pair_budget)
 
         *parts, left_out = zip(*each(chunk, range(wave, end, _CHUNK)), strict=True)
         skipped["story_pairs"] += sum(left_out)
