@@ -13,7 +13,7 @@ import typer
 import typer.core
 
 from dedup import endings, signals
-from dedup.errors import DedupError, exit_code
+from dedup.errors import DedupError, exit_code, out_of_memory
 
 LOG = logging.getLogger("dedup")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -34,10 +34,6 @@ class Commands(typer.core.TyperGroup):
             return done
         except DedupError as error:
             self._fail(error.exit_code, f"error: {error}")
-        except MemoryError as error:
-            self._fail(
-                7, f"error: memory is used up ({error}); close other programs, or take fewer records with --limit"
-            )
         except OSError as error:
             if error.errno == errno.EPIPE:
                 _nobody_reads()
@@ -59,6 +55,10 @@ class Commands(typer.core.TyperGroup):
             if _is_usage_error(error):
                 self._usage(error)
                 raise
+            if out_of_memory(error):
+                self._fail(
+                    7, f"error: memory is used up ({error}); close other programs, or take fewer records with --limit"
+                )
             self._fail(1, *_bug(error))
 
     def _fail(self, code: int, *lines: str) -> NoReturn:

@@ -36,7 +36,7 @@ class Warm:
         self._process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env, text=True)
         self.seconds = self._answer()["seconds"]
 
-    def run(self, *args, kill=None, number=signal.SIGKILL, arm=None, limit=None):
+    def run(self, *args, kill=None, number=signal.SIGKILL, arm=None, limit=None, space=None):
         """Run a command; return `status` (below 0: the signal that ended it), `seconds`, `trace`, `stdout`, `stderr`.
 
         Parameters
@@ -44,8 +44,10 @@ class Warm:
         kill : seconds after which it gets signal `number`
         arm : arguments of shim_arm before its trace
         limit : bytes that a file may have
+        space : bytes of address space that it may take more
         """
         asked = {"args": list(map(str, args)), "kill": kill, "number": int(number), "arm": arm, "limit": limit}
+        asked["space"] = space
         self._process.stdin.write(json.dumps(asked) + "\n")
         self._process.stdin.flush()
         return self._answer()
@@ -126,6 +128,10 @@ def run_child(shim, asked, printed, said, trace):
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # until the command hears it
         if asked.get("limit") is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (asked["limit"], asked["limit"]))
+        if asked.get("space") is not None:
+            pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
+            most = pages * resource.getpagesize() + asked["space"]
+            resource.setrlimit(resource.RLIMIT_AS, (most, most))
         if asked["arm"] is not None:
             folder, *numbers = asked["arm"]
             shim.shim_arm(folder.encode(), ctypes.c_long(numbers[0]), *numbers[1:], trace)
