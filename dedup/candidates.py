@@ -174,7 +174,7 @@ def _prefix_pairs(
 
     def join(start: int) -> tuple[_Pairs, int]:
         stop = min(start + _AT_ONCE, len(sizes))
-        limits = params.hot_key, params.predecessors, params.pair_budget
+        limits = params.hot_key, params.predecessors, params.hot_key
         found: tuple[_Pairs, int] = prefix.prefix_join(
             bounds, members, places, runs, first, sizes, start, stop, *limits
         )

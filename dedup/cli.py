@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dedup import __version__, judging, options, previews, reporting, signals
+from dedup import __version__, endings, judging, options, previews, reporting, signals
 from dedup.errors import DamagedRunError
 from dedup.failures import Commands
 from dedup.options import consoles as _consoles
@@ -123,6 +123,7 @@ def cluster(  # the settings among these are read from the context, with the lay
     from dedup import logs, metrics, settings, summaries, terminal
 
     with metrics.written(None if dry_run else metrics_file) as figures:
+        endings.at_end(figures.write)
         params = settings.params_of(options.in_force(ctx, config))
         started = time.perf_counter()
         _spare_pandas()
@@ -224,6 +225,7 @@ def filter_command(
     level: options.KeptOf = options.KeptLevel.story,
     dropped: options.Dropped = None,
     if_exists: options.IfExists = options.Exists.error,
+    tmp_dir: options.TmpDirToo = None,
     as_json: options.Json = False,
     verbose: options.Verbose = False,
 ) -> None:
@@ -232,7 +234,7 @@ def filter_command(
     from dedup.run import open_run
     from dedup.terminal import clean
 
-    counts = filter_run(open_run(run), out, level.value, dropped, if_exists.value)
+    counts = filter_run(open_run(run, tmp_dir), out, level.value, dropped, if_exists.value, tmp_dir)
     if as_json:
         _print_json({"out": out, "dropped_out": dropped, "level": level.value, **counts})
         return

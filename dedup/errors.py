@@ -72,12 +72,19 @@ class DamagedRunError(DedupError):
     exit_code = 8
 
 
+def out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error says that there is no memory left, also none for the stack of a thread."""
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and "can't start new thread" in str(error)
+    )
+
+
 def exit_code(error: BaseException) -> int:
     """Return the exit code of the command that ends with an error, whether dedup raised it or not."""
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else 1
     if isinstance(error, KeyboardInterrupt):
         return 130
-    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _RESOURCES):
+    if out_of_memory(error) or (isinstance(error, OSError) and error.errno in _RESOURCES):
         return 7
     return int(getattr(error, "exit_code", 1))  # of DedupError, and of the command line's own errors

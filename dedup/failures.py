@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import errno
-import itertools
-import json
 import logging
 import os
 import sys
 import traceback
-from contextlib import suppress
 from typing import Any, NoReturn
 
 import typer
 import typer.core
 
-from dedup.errors import DedupError, exit_code
+from dedup import endings, signals
+from dedup.errors import DedupError, exit_code, out_of_memory
 
 LOG = logging.getLogger("dedup")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FAILING = (errno.EIO, errno.EROFS, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
-_SIGNALLED = {130: "interrupted", 143: "terminated"}
 _MOST_SHOWN = 300  # characters of an unforeseen message: some hold whole tables
 
 
@@ -29,7 +26,7 @@ class Commands(typer.core.TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command; on an error, say what is wrong and leave with its exit code."""
-        self._words = [*getattr(ctx, "_protected_args", ()), *ctx.args]
+        endings.begin([*getattr(ctx, "_protected_args", ()), *ctx.args])
         try:
             done = super().invoke(ctx)
             if sys.stdout is not None:
@@ -37,10 +34,6 @@ class Commands(typer.core.TyperGroup):
             return done
         except DedupError as error:
             self._fail(error.exit_code, f"error: {error}")
-        except MemoryError as error:
-            self._fail(
-                7, f"error: memory is used up ({error}); close other programs, or take fewer records with --limit"
-            )
         except OSError as error:
             if error.errno == errno.EPIPE:
                 _nobody_reads()
@@ -55,43 +48,35 @@ class Commands(typer.core.TyperGroup):
         except (typer.Exit, typer.Abort):
             raise
         except SystemExit as error:  # of a signal, which has said so
-            self._tell_scheduler(code := exit_code(error), _SIGNALLED.get(code, "stopped"))
+            code = exit_code(error)
+            endings.fail(code, signals.word(code))
             raise
         except Exception as error:
             if _is_usage_error(error):
                 self._usage(error)
                 raise
+            if out_of_memory(error):
+                self._fail(
+                    7, f"error: memory is used up ({error}); close other programs, or take fewer records with --limit"
+                )
             self._fail(1, *_bug(error))
 
     def _fail(self, code: int, *lines: str) -> NoReturn:
         from dedup.terminal import clean  # noqa: PLC0415 - rich is loaded where there is something to say
 
-        told = [clean(line).strip().removeprefix("error: ") for line in lines]
-        if _asked(self._words, "--log-format", "json"):
-            from dedup.logs import line as log_line  # noqa: PLC0415 - not for --help
-
-            print(log_line("error", "; ".join(told), exit_code=code), file=sys.stderr)
+        told = "; ".join(clean(line).strip().removeprefix("error: ") for line in lines)
+        if endings.asked("--log-format", "json"):
+            print(endings.line(told, code), file=sys.stderr)
         else:
             for line in lines:
                 print(clean(line), file=sys.stderr)
-        self._tell_scheduler(code, "; ".join(told))
+        endings.fail(code, told)
         raise typer.Exit(code)
 
     def _usage(self, error: Any) -> None:
-        if _asked(self._words, "--log-format", "json"):
+        if endings.asked("--log-format", "json"):
             self._fail(error.exit_code, f"error: {error.format_message()}")
-        self._tell_scheduler(error.exit_code, error.format_message())
-
-    def _tell_scheduler(self, code: int, error: str) -> None:
-        """Print the last line of stdout that --json promises, for a failure too."""
-        if "--json" in self._words:
-            with suppress(OSError):  # whoever listens may be gone; the exit code stays
-                print(json.dumps({"status": "failed", "exit_code": code, "error": error}), flush=True)
-
-
-def _asked(words: list[str], flag: str, value: str) -> bool:
-    """Tell whether a command was given a flag with a value: also where its words could not be parsed."""
-    return f"{flag}={value}" in words or (flag, value) in itertools.pairwise(words)
+        endings.fail(error.exit_code, error.format_message())
 
 
 def _is_usage_error(error: Exception) -> bool:

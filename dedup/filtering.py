@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import nullcontext
+from pathlib import Path, PurePosixPath
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -18,9 +21,11 @@ import pyarrow.parquet as pq
 
 from dedup import commit, reading
 from dedup.errors import InputError, OutputExistsError, SettingsError
+from dedup.params import check_tmp_dir
 from dedup.remote import RemoteFile, is_url
 from dedup.run import Result, kept_column
 
+_File = Path | str  # a local file, or a URL
 ENDINGS = (".parquet", ".jsonl", ".csv")
 _CSV_TYPES = (  # what the CSV writer takes; the rest becomes text
     pa.types.is_null,
@@ -44,16 +49,18 @@ def filter_run(
     level: str = "story",
     dropped_file: str | Path | None = None,
     if_exists: str = "error",
+    tmp_dir: str | None = None,
 ) -> dict[str, int]:
     """Write the complete input records of the documents to keep, in input order.
 
     Parameters
     ----------
     result : its inputs must still be where its manifest says, unchanged.
-    out_file : ends in .parquet, .jsonl or .csv.
+    out_file : ends in .parquet, .jsonl or .csv; or s3://bucket/key with such an end.
     level : `story` keeps one document per story, `duplicate` one per duplicate group.
     dropped_file : takes the other documents; refused records are in neither.
     if_exists : `error` or `overwrite`.
+    tmp_dir : folder for packed Parquet inputs and for files on their way to S3; None: the system's.
 
     Returns
     -------
@@ -62,47 +69,39 @@ def filter_run(
     Raises
     ------
     SettingsError
-        An unknown level or ending, or both files are one.
+        An unknown level or ending, both files are one, or a URL that is not of S3.
     OutputExistsError
         A file is there and may not be replaced, is one of the inputs, or lies in the folder of the run.
     InputError
         The run was made from data in memory, or an input is gone or has changed.
+    ResourceError
+        A file cannot be written; what was there before stays.
     """
     column = kept_column(level)
+    check_tmp_dir(tmp_dir)
     inputs = result.manifest["inputs"]
-    files = [Path(file) for file in (out_file, dropped_file) if file is not None]
+    files = [str(file) if is_url(file) else Path(file) for file in (out_file, dropped_file) if file is not None]
     _check_files(files, if_exists, result)
     for file in inputs:
-        _check_input(file)
+        _check_input(file, tmp_dir)
     parts: list[list[pa.Table]] = [[] for _ in files]
     for file, rows, kept in _by_input(result, column):
-        records = reading.raw_records(file["path"], file["format"], rows)
+        records = reading.raw_records(file["path"], file["format"], rows, tmp_dir)
         _check_names(file["path"], records.column_names)
         for part, chosen in zip(parts, (kept, ~kept), strict=False):
             part.append(records.filter(pa.array(chosen)))
-    written = {_temporary(file): _together(part) for file, part in zip(files, parts, strict=True)}
-    try:
-        for (temporary, table), file in zip(written.items(), files, strict=True):
-            with commit.write_errors(file):
-                _write(table, temporary, file.suffix)
-                commit.sync(temporary)
-        for temporary, file in zip(written, files, strict=True):
-            with commit.write_errors(file):
-                temporary.replace(file)
-    finally:
-        for temporary in written:
-            temporary.unlink(missing_ok=True)
+    _write_all(files, [_together(part) for part in parts], if_exists, tmp_dir)
     n_kept = pc.sum(result.documents[column]).as_py() or 0
     return {"kept": n_kept, "dropped": result.documents.num_rows - n_kept}
 
 
-def check_place(file: Path, if_exists: str, result: Result) -> None:
-    """Refuse a file that may not be written: one that is there, an input of the run, or one in its folder.
+def check_place(file: _File, if_exists: str, result: Result) -> None:
+    """Refuse a file or URL that may not be written: one that is there, an input of the run, or one in its folder.
 
     Raises
     ------
     SettingsError
-        `if_exists` is neither `error` nor `overwrite`.
+        `if_exists` is neither `error` nor `overwrite`, or a URL that is not of S3.
     OutputExistsError
         It may not be written.
     InputError
@@ -110,9 +109,12 @@ def check_place(file: Path, if_exists: str, result: Result) -> None:
     """
     if if_exists not in ("error", "overwrite"):
         raise SettingsError(f"if-exists: got {if_exists!r}, wanted error or overwrite")
-    inputs = [entry["path"] for entry in result.manifest["inputs"]]
-    if file.resolve() in {Path(path).resolve() for path in inputs if path and not is_url(path)}:
+    paths = [entry["path"] for entry in result.manifest["inputs"] if entry["path"]]
+    if _same(file) in map(_same, (path if is_url(path) else Path(path) for path in paths)):
         raise OutputExistsError(f"{file}: is an input of the run; name another file")
+    if isinstance(file, str):
+        _single().check_file(file, if_exists)
+        return
     if result.path is not None and result.path.resolve() in file.resolve().parents:
         raise OutputExistsError(f"{file}: lies in the folder of the run; name a file elsewhere")
     if file.is_dir() or (file.exists() and if_exists == "error"):
@@ -122,22 +124,60 @@ def check_place(file: Path, if_exists: str, result: Result) -> None:
         raise InputError(f"{file}: no folder {str(file.parent)!r}; make it first, or name another file")
 
 
-def _check_files(files: list[Path], if_exists: str, result: Result) -> None:
-    if len({file.resolve() for file in files}) < len(files):
+def _write_all(files: list[_File], tables: list[pa.Table], if_exists: str, tmp_dir: str | None) -> None:
+    """Write each table to a file beside its place, or on its way to S3; then, all being whole, put them there."""
+    with tempfile.TemporaryDirectory(prefix="dedup-", dir=tmp_dir) if any(map(is_url, files)) else nullcontext() as way:
+        written = [
+            Path(way or "", f"{place}{_ending(file)}") if isinstance(file, str) else _temporary(file)
+            for place, file in enumerate(files)
+        ]
+        try:
+            for temporary, table, file in zip(written, tables, files, strict=True):
+                with commit.write_errors(temporary.parent if is_url(file) else file):
+                    _write(table, temporary, _ending(file))
+                    commit.sync(temporary)
+            for temporary, file in zip(written, files, strict=True):
+                if isinstance(file, str):
+                    _single().upload(temporary, file, if_exists)
+                    continue
+                with commit.write_errors(file):
+                    temporary.replace(file)
+        finally:
+            for temporary in written:
+                temporary.unlink(missing_ok=True)
+
+
+def _single() -> ModuleType:
+    from dedup.remote import single  # noqa: PLC0415 - nothing of it is needed where files are local
+
+    return single
+
+
+def _ending(file: _File) -> str:
+    return PurePosixPath(file).suffix if isinstance(file, str) else file.suffix
+
+
+def _check_files(files: list[_File], if_exists: str, result: Result) -> None:
+    if len(set(map(_same, files))) < len(files):
         raise SettingsError(f"{files[0]}: named for the kept and for the dropped records; name two files")
     for file in files:
-        if file.suffix not in ENDINGS:
-            raise SettingsError(f"{file}: got ending {file.suffix!r}, wanted {', '.join(ENDINGS)}; name another file")
+        if _ending(file) not in ENDINGS:
+            raise SettingsError(f"{file}: got ending {_ending(file)!r}, wanted {', '.join(ENDINGS)}; name another file")
         check_place(file, if_exists, result)
 
 
-def _check_input(file: dict[str, Any]) -> None:
+def _same(file: _File) -> _File:
+    """Return what two names of one file have in common."""
+    return file if isinstance(file, str) else file.resolve()
+
+
+def _check_input(file: dict[str, Any], tmp_dir: str | None) -> None:
     if not file["path"]:
         raise InputError(
             f"{file['source_file']}: the run was made from data in memory or from a pipe, wanted files; "
             "use Result.kept() in Python, or cluster files"
         )
-    path = reading.place_of(file["path"])
+    path = reading.place_of(file["path"], tmp_dir)
     remedy = "put the file back as it was, or cluster again"
     size = path.stat().st_size if isinstance(path, RemoteFile) or path.is_file() else None
     if size != file["bytes"]:

@@ -72,5 +72,5 @@ def _make_remote(
         return None
     made = run()
     unchanged.note(made.manifest, seen or [])
-    made.write(out, if_exists=if_exists)
+    made.write(out, if_exists=if_exists, tmp_dir=params.tmp_dir)
     return made

@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import stat
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -40,12 +41,37 @@ class Figures:
     ----------
     counts : of the manifest, once there is one.
     seconds : of each stage, in their order.
+
+    Parameters
+    ----------
+    path : of the file; None writes none.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, path: str | None = None) -> None:
         self.counts: dict[str, int] = {}
         self.seconds: dict[str, float] = {}
         self._begun: dict[str, float] = {}
+        self._path = path
+        self._started = time.perf_counter()
+        self._writing = threading.RLock()
+
+    def write(self, code: int) -> None:
+        """Write the file, once, for a job that ends with an exit code.
+
+        A signal may have the file written from another thread while the one of the job is still at work.
+        """
+        with self._writing:
+            if self._path is None:
+                return
+            path, now = Path(self._path), time.time()
+            success = now if code == 0 else _earlier_success(path)
+            values = {"exit_code": code, "run_seconds": time.perf_counter() - self._started, _SUCCESS: success}
+            values |= {"last_run_timestamp_seconds": now, **(self.counts if code == 0 else {})}
+            try:
+                _replace(path, exposition(values, dict(self.seconds), path.stem))
+            except OSError as error:
+                LOG.warning("%s: the metrics were not written (%s)", path, error.strerror)
+            self._path = None
 
     def watching(self, report: Report) -> Report:
         """Return a report of progress that keeps the seconds of each stage and passes all on."""
@@ -74,7 +100,7 @@ def written(path: str | None) -> Iterator[Figures]:
     SettingsError
         At the start, where no file can be written there.
     """
-    figures, started, code = Figures(), time.perf_counter(), 0
+    figures, code = Figures(path), 0
     if path is not None:
         _check(path)
     try:
@@ -83,15 +109,7 @@ def written(path: str | None) -> Iterator[Figures]:
         code = exit_code(error)
         raise
     finally:
-        if path is not None:
-            now = time.time()
-            success = now if code == 0 else _earlier_success(Path(path))
-            values = {"exit_code": code, "run_seconds": time.perf_counter() - started, _SUCCESS: success}
-            values |= {"last_run_timestamp_seconds": now, **(figures.counts if code == 0 else {})}
-            try:
-                _replace(Path(path), exposition(values, figures.seconds, Path(path).stem))
-            except OSError as error:
-                LOG.warning("%s: the metrics were not written (%s)", path, error.strerror)
+        figures.write(code)
 
 
 def exposition(values: dict[str, float | None], seconds: dict[str, float], task: str) -> str:

@@ -217,7 +217,9 @@ AnyId = Annotated[
     str | None, typer.Argument(metavar="[ID]", help="Of a story, a duplicate group or an article.", show_default=False)
 ]
 Top = Annotated[int, typer.Option(metavar="N", min=1, help="Rows to show.")]
-KeptOut = Annotated[str, _option("File for the kept records: .parquet, .jsonl or .csv.", "FILE", "--out", "-o")]
+KeptOut = Annotated[
+    str, _option("File for the kept records: .parquet, .jsonl or .csv; or s3://…", "FILE", "--out", "-o")
+]
 KeptOf = Annotated[KeptLevel, typer.Option(help="Keep one article of each.")]
 Dropped = Annotated[str | None, _option("File for the other records.", "FILE")]
 Gold = Annotated[str, _option("Labels: id with story or duplicate, or id_a, id_b, label.", "FILE")]
@@ -230,6 +232,17 @@ DryRun = Annotated[
 ]
 LogsAs = Annotated[LogFormat, typer.Option("--log-format", help="Lines on stderr for people, or one JSON object each.")]
 MetricsFile = Annotated[str | None, _option("File of figures for Prometheus, written however the job ends.", "FILE")]
+TmpDirToo = Annotated[
+    str | None,
+    typer.Option(
+        "--tmp-dir",
+        metavar="FOLDER",
+        envvar="DEDUP_TMP_DIR",
+        show_default=False,
+        show_envvar=False,
+        help="Folder for temporary files (the system's).",
+    ),
+]
 Toml = Annotated[bool, typer.Option("--toml", help="Print the settings as a dedup.toml.")]
 
 # Of `report`

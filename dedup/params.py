@@ -24,6 +24,12 @@ def _check(name: str, value: float, low: float, high: float) -> None:
         raise SettingsError(f"{name}: got {value!r}, wanted a number from {low} to {high}")
 
 
+def check_tmp_dir(folder: str | None) -> None:
+    """Refuse a folder for temporary files that is not there; None is the system's."""
+    if folder is not None and not os.path.isdir(folder):  # noqa: PTH112 - pathlib is not imported here
+        raise SettingsError(f"tmp-dir: got {folder!r}, wanted a folder that is there; make it, or name another")
+
+
 @dataclass(frozen=True)
 class ReadingParams:
     """How input is read. Column names of None are found by the fixed table in `reading/columns.py`."""
@@ -84,7 +90,7 @@ class DuplicateParams:
     template_share: float = 0.5  # share of both thresholds, from which two notices that differ are one template
     hot_key: int = 200  # documents behind one key; above, each is paired with its predecessors only
     predecessors: int = 4  # pairs per document behind a hot key
-    pair_budget: int = 200  # pairs per document on average, above which each keeps its most promising ones
+    pair_budget: int = 64  # pairs per document on average (labelled sets: .3), above which each keeps the best
 
     def __post_init__(self) -> None:
         _check("duplicate-threshold", self.jaccard, 0.05, 1)
@@ -142,7 +148,7 @@ class StoryParams:
     window: float = 90.0  # days; dated articles further apart are no candidates
     window_nearest: int = 10_000  # documents before and after that are: some dates are wrong, some stories last
     postings: int = 4_000_000  # index entries an article may meet; beyond, its commonest terms are left out first
-    pair_budget: int = 200  # pairs per article on average, above which each keeps its strongest ones
+    pair_budget: int = 100  # pairs per article on average (labelled sets: 2 to 56), above which each keeps the best
     link_floor: float = 0.02  # similarity after all corrections under which a link is not stored
     opposition: float = 3.0  # score that a template filled in again on another day takes from two stories
     same_day_opposition: float = 0.1  # score likewise on the same day, or without dates
@@ -177,10 +183,7 @@ class Params:
             _check("jobs", self.jobs, 1, 1024)
         if self.memory is not None:
             _check("memory", self.memory, 1 << 20, 1 << 60)
-        if self.tmp_dir is not None and not os.path.isdir(self.tmp_dir):  # noqa: PTH112 - pathlib is not imported here
-            raise SettingsError(
-                f"tmp-dir: got {self.tmp_dir!r}, wanted a folder that is there; make it, or name another"
-            )
+        check_tmp_dir(self.tmp_dir)
 
     def results(self) -> dict[str, Any]:
         """Return the settings that the result depends on, as plain JSON data; how the work is done changes no byte."""

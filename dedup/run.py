@@ -78,7 +78,14 @@ class Result:
         """
         return self.documents.filter(self.documents[kept_column(level)])
 
-    def write(self, out: str | Path, *, if_exists: IfExists = "error", lock_timeout: float = 0.0) -> str | Path:
+    def write(
+        self,
+        out: str | Path,
+        *,
+        if_exists: IfExists = "error",
+        lock_timeout: float = 0.0,
+        tmp_dir: str | None = None,
+    ) -> str | Path:
         """Write the run to a folder or to S3, where it appears at once and complete, or not at all.
 
         Parameters
@@ -87,6 +94,7 @@ class Result:
         if_exists : `error`; `overwrite` to replace an earlier run; `skip` to leave one that was made from the same
             files with the same settings and version, and to replace any other. What is no run is never replaced.
         lock_timeout : seconds to wait for another run that writes this folder.
+        tmp_dir : folder for files on their way to S3; None: the system's.
 
         Returns
         -------
@@ -102,7 +110,7 @@ class Result:
             The disk is full, or another write failed; nothing was changed.
         """
         if is_url(out):
-            return _upload(self, str(out), if_exists)
+            return _upload(self, str(out), if_exists, tmp_dir)
         with outputs.claim(out, if_exists, self._paths(), lock_timeout) as claim:
             if if_exists != "skip" or not self._is_at(claim.target):
                 self.save(claim, if_exists)
@@ -168,12 +176,13 @@ def kept_column(level: str) -> str:
     return _KEPT[level]
 
 
-def open_run(path: str | Path) -> Result:
+def open_run(path: str | Path, tmp_dir: str | None = None) -> Result:
     """Open a finished run.
 
     Parameters
     ----------
     path : its folder, or s3://bucket/prefix.
+    tmp_dir : folder for what comes from S3; None: the system's.
 
     Raises
     ------
@@ -185,7 +194,7 @@ def open_run(path: str | Path) -> Result:
     if is_url(path):
         from dedup.remote import publishing  # noqa: PLC0415 - nothing of it is needed where runs are local
 
-        with publishing.downloaded(str(path)) as folder:
+        with publishing.downloaded(str(path), tmp_dir) as folder:
             return replace(open_run(folder), path=None)
     folder = Path(path)
     manifest = manifests.read(folder)
@@ -206,11 +215,12 @@ def open_run(path: str | Path) -> Result:
     return Result(**tables, rejects=rejects, manifest=manifest, path=folder)
 
 
-def _upload(result: Result, out: str, if_exists: str) -> str:
+def _upload(result: Result, out: str, if_exists: str, tmp_dir: str | None) -> str:
     from dedup.remote import publishing  # noqa: PLC0415 - nothing of it is needed where OUT is local
 
     publishing.check_out(out, if_exists, [file["path"] for file in result.manifest["inputs"]])
-    with publishing.publication(out, if_exists, result.manifest["run_id"]) as staging, commit.write_errors(staging):
+    run_id = result.manifest["run_id"]
+    with publishing.publication(out, if_exists, run_id, tmp_dir) as staging, commit.write_errors(staging):
         _stage(result, staging)
     return out
 

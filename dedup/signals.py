@@ -2,8 +2,8 @@
 
 A handler raises in the main thread, which then unwinds: staging goes, the terminal is put right. But Python runs
 handlers between its own instructions only, and threads of a pool are waited for; so a thread that the signal wakes by
-itself ends the process where that has not happened within a second. Once the output is being published, signals come
-too late, and the run ends as if there had been none.
+itself ends the process where that has not happened within a second, and says what a failure says: on both streams and
+in the metrics. Once the output is being published, signals come too late, and the run ends as if there had been none.
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ import threading
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from dedup import endings
+
 if TYPE_CHECKING:
     from dedup.publishing import Claim
 
 SECONDS_TO_UNWIND = 1.0
+SECONDS_FOR_LAST_WORDS = 3.0  # a pipe that nobody empties, or a hanging file server, keeps no process alive
 
 _WORDS = {"SIGINT": "interrupted", "SIGTERM": "terminated", "SIGHUP": "the terminal hung up"}
 _SHOW_CURSOR = b"\x1b[?25h"
@@ -28,11 +31,15 @@ class _State:
     """Of this process."""
 
     claim: Claim | None = None
+    installed = False
     stopped = False
 
 
 def install() -> None:
     """Handle the signals from now on; one that is ignored already, as by nohup, stays so."""
+    if _State.installed:
+        return
+    _State.installed = True
     wake, woken = os.pipe()
     os.set_blocking(woken, False)
     signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
@@ -53,9 +60,24 @@ def _raise(number: int, frame: FrameType | None) -> None:
     if _State.stopped or (claim is not None and (claim.published or claim.committing.locked())):
         return
     _State.stopped = True
-    words = _WORDS[signal.Signals(number).name]
-    os.write(2, f"{words}; nothing was written\n".encode())  # print could be what was interrupted
+    _say(number)
     raise SystemExit(128 + number)
+
+
+def word(code: int) -> str:
+    """Return what a signal is called that ends a command with an exit code."""
+    names = {128 + getattr(signal, name, 0): said for name, said in _WORDS.items()}
+    return names.get(code, "stopped")
+
+
+def stopped() -> bool:
+    """Tell whether a signal ends the command."""
+    return _State.stopped
+
+
+def _say(number: int) -> None:
+    code = 128 + number
+    os.write(2, f"{endings.line(f'{word(code)}; nothing was written', code)}\n".encode())  # it may interrupt a print
 
 
 def _watch(wake: int) -> None:
@@ -68,11 +90,21 @@ def _watch(wake: int) -> None:
         if claim.published:
             return
         claim.abandon()
+    speaker = threading.Thread(target=_last_words, args=(number,), daemon=True)
+    try:
+        speaker.start()
+        speaker.join(SECONDS_FOR_LAST_WORDS)
+    finally:
+        os._exit(128 + number)
+
+
+def _last_words(number: int) -> None:
     if not _State.stopped:
-        os.write(2, f"{_WORDS[signal.Signals(number).name]}; nothing was written\n".encode())
+        _State.stopped = True
+        _say(number)
     if sys.stderr is not None and sys.stderr.isatty():
         os.write(2, _SHOW_CURSOR)
-    os._exit(128 + number)
+    endings.end(128 + number, word(128 + number))
 
 
 def _first(wake: int) -> int:

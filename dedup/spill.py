@@ -28,6 +28,7 @@ _Int = npt.NDArray[np.int64]
 Each = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]  # `map` over parts, or that of an engine
 
 DEFAULT_MOST = 4 << 30  # bytes; more is of little use to a spill that mostly streams
+_PICKED = 1 << 16  # pairs at a time: what is worked out of a part takes .3 kB each
 _FAULT = 1 << 16  # bytes that Linux maps around the page that is asked for
 _MAPS: weakref.WeakSet[_Map] = weakref.WeakSet()
 
@@ -114,7 +115,7 @@ class Spill:
         ----------
         arrays : places of mapped files that are read for each
         """
-        step = max(64, self.memory // 8 // (arrays * _FAULT) if self.on_disk else self.memory >> 12)
+        step = max(64, self.memory // 8 // (arrays * _FAULT) if self.on_disk else min(self.memory >> 12, _PICKED))
         for start in range(0, n, step):
             yield slice(start, min(start + step, n))
             self.release()

@@ -7,7 +7,6 @@ stream of items and yields the results in order.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -28,9 +27,9 @@ TOGETHER, APART = 2.0, linkage.APART * linkage.UNIT  # scores that rules give, b
 _CHUNK = 128  # rows a thread takes at a time; fixed, so that results do not depend on the number of threads
 _FEEDBACK_CALLS = 64
 _WAVES = 512, 8192  # fewest and most rows after which earlier ones hear of them, which raises what a pair must reach
+_WAVE_PAIRS = 1 << 21  # pairs of a wave, 50 MB, from which the next ones are smaller: inside a wave nobody is sifted
 _BLOCKS = 1024, 8192  # fewest and most places of a block: see `_block_size`
 
-_AT_WORK = 20  # times the budget that a chunk may hold before what outweighs the crowd is known
 _LEFT_TO_BOUND = 0.7  # length of a row's common terms, relative to the usual toll: longer ones leave more to finish
 
 
@@ -226,7 +225,10 @@ def _sifted_in_order(
     fading = params.decay_floor, params.time_scale
     found: list[tuple[_Int, _Int, _Float]] = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]
     total = 0
-    for wave, end in _waves(n):
+    wave = at_once = 0
+    while wave < n:
+        at_once = min(max(wave // 4, _WAVES[0]), at_once or _WAVES[1])
+        end = min(wave + at_once, n)
         usual = 2 * float(halves[:wave].mean()) if wave else 0.0
         most = _LEFT_TO_BOUND * max(usual, params.pair_floor)
 
@@ -235,13 +237,14 @@ def _sifted_in_order(
             state = days, shares, best, neighbours, weights, least, halves
             last = min(first + _CHUNK, end)
             found: Any = cosine.similar_pairs
-            return found(first, last, order, *arrays, *state, params.pair_floor, *fading, _AT_WORK * params.pair_budget)
+            return found(first, last, order, *arrays, *state, params.pair_floor, *fading, params.pair_budget)
 
         *parts, left_out = zip(*each(chunk, range(wave, end, _CHUNK)), strict=True)
         skipped["story_pairs"] += sum(left_out)
         left, right, plain = map(np.concatenate, parts)
         nearest.settle(wave, end, left, right, plain, days, shares, best, neighbours, weights, least, halves, *fading)
         outweighs = plain >= halves[left] + halves[right]
+        at_once = _next_wave(end - wave, len(left))
         kept = left[outweighs], right[outweighs], plain[outweighs]
         total += len(kept[0])
         if total > params.pair_budget * max(end, 2 * _WAVES[0]):
@@ -250,6 +253,7 @@ def _sifted_in_order(
             total -= len(strong) - int(strong.sum())
             kept = kept[0][strong], kept[1][strong], kept[2][strong]
         found.append(kept)
+        wave = end
     left, right, plain = (np.concatenate(column) for column in zip(*found, strict=True))
     tolls = shares * best.sum(axis=1) / params.crowd_neighbours
     outweighs = 2 * plain >= tolls[left] + tolls[right]
@@ -282,13 +286,12 @@ def _block_size(n: int) -> int:
     return int(min(max(1 << (n // 16).bit_length(), _BLOCKS[0]), _BLOCKS[1]))
 
 
-def _waves(n: int) -> Iterator[tuple[int, int]]:
-    """Part n places into waves, each a quarter of what came before it: thresholds rise fast at first."""
-    first = 0
-    while first < n:
-        last = min(first + min(max(first // 4, _WAVES[0]), _WAVES[1]), n)
-        yield first, last
-        first = last
+def _next_wave(rows: int, pairs: int) -> int:
+    """Return the most rows of the wave after one of so many rows that gave so many pairs.
+
+    What is found does not depend on it, but for what a budget leaves out.
+    """
+    return _WAVES[1] if pairs <= _WAVE_PAIRS else max(rows * _WAVE_PAIRS // pairs, _WAVES[0])
 
 
 def _by_row(n: int, left: _Int, right: _Int) -> tuple[_Int, _Int]:

@@ -167,7 +167,7 @@ def tables():
     yield Bad("no_column.csv", b"id,name_of_it\n1,a\n", 0, (), 4)
     yield Bad("long_field.csv", b'id,text\n1,"' + b"a" * LONG + b'"\n2,b\n', 2)
     yield Bad("newlines.csv", b'id,text\n1,"a\nb\r\nc"\n2,b\n', 2)
-    yield Bad("open_quote.csv", b'id,text\n1,a\n2,"open\n3,c\n', 2)
+    yield Bad("open_quote.csv", b'id,text\n1,a\n2,"open\n3,c\n', 2, ("unclosed_quote",))
     yield Bad("quotes_inside.csv", b'id,text\n1,a "quoted" word\n', 1)
     yield Bad("nul.csv", b"id,text\n1,a\x00b\n", 1)
     yield Bad("bom.csv", b"\xef\xbb\xbfid,text\n1,a\n", 1)

@@ -204,7 +204,7 @@ def test_similar_pairs_grow_beyond_their_first_room():
     assert sorted(zip(*(column.tolist() for column in found), strict=True)) == pairs
 
 
-@pytest.mark.parametrize("budget", [1, 3, 30])
+@pytest.mark.parametrize("budget", [1, 2, 3])  # of which AT_WORK times as many are less than there are
 def test_similar_pairs_stay_within_their_budget(budget):
     rows = [unit({0: 1.0, 1 + i % 7: 0.3 + i / 100}) for i in range(70)]
     (*found, left_out), _, pairs, _ = similar(all_of(rows), size=32, budget=budget)

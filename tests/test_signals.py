@@ -1,5 +1,6 @@
 """Signals at the command: nothing written, nothing left, the right code, and soon."""
 
+import json
 import os
 import signal
 import subprocess
@@ -22,14 +23,31 @@ CODE = (
     "    done = real(*args); print('writing', flush=True); [wait(1) for _ in range(20)]; return done\n"
     "commit.write_table = write_table\n"
     "sys.argv[:1] = ['dedup', 'cluster', '--level', 'exact', '-q', '--if-exists', 'overwrite', '-o']\n"
-    "from dedup.cli import main; main()"
+    "from dedup.__main__ import main; main()"
+)
+# A run whose first stage ends in a kernel that takes a minute, in the main thread or in one of the pool.
+KERNEL = (
+    "import sys; import numba; from dedup import duplicates, pipeline, text\n"
+    "@numba.njit('int64(int64)', nogil=True)\n"
+    "def spin(n):\n"
+    "    x = n\n"
+    "    for i in range(n):\n"
+    "        x ^= x << 13; x ^= x >> 7; x ^= i\n"
+    "    return x\n"
+    "def slow(*args, **kwargs):\n"
+    "    print('writing', flush=True); spin(60_000_000_000)\n"
+    "if {in_pool}: text.prepare = slow\n"
+    "else: duplicates.units = slow\n"
+    "sys.argv[:1] = ['dedup', 'cluster', '--level', 'exact', '-q', '--if-exists', 'overwrite', '-o']\n"
+    "from dedup.__main__ import main; main()"
 )
 
 
-def started(out, in_c=False, before=(), **kwargs):
-    words = [*before, sys.executable, "-c", CODE.format(in_c=in_c), str(out), ARTICLES]
+def started(out, in_c=False, before=(), code=None, args=(), **kwargs):
+    words = [*before, sys.executable, "-c", code or CODE.format(in_c=in_c), str(out), ARTICLES, *map(str, args)]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    child = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env, **kwargs)
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **kwargs}
+    child = subprocess.Popen(words, text=True, env=env, **streams)
     assert child.stdout.readline() == "writing\n", child.communicate()
     return child
 
@@ -44,6 +62,65 @@ def test_a_signal_ends_the_run(tmp_path, in_c, name, code, says):
     assert child.returncode == code and time.monotonic() - start < 10
     assert said == f"{says}; nothing was written\n"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("in_pool", [False, True])
+@pytest.mark.parametrize(
+    ("name", "code", "says"),
+    [("SIGINT", 130, "interrupted"), ("SIGTERM", 143, "terminated"), ("SIGHUP", 129, "the terminal hung up")],
+)
+def test_a_scheduler_hears_of_a_signal_in_compiled_code(result, tmp_path, in_pool, name, code, says):
+    before = digests(result.write(tmp_path / "OUT"))
+    file = tmp_path / "news.prom"
+    file.write_text('dedup_last_success_timestamp_seconds{task="news"} 1234.5\n', "utf-8")
+    asked = ["--json", "--log-format", "json", "--metrics-file", file, "-j", 2]
+    child = started(tmp_path / "OUT", code=KERNEL.format(in_pool=in_pool), args=asked)
+    start = time.monotonic()
+    child.send_signal(getattr(signal, name))
+    printed, said = child.communicate()
+    assert child.returncode == code and time.monotonic() - start < 10
+    (line,) = printed.replace("writing\n", "").splitlines()
+    assert json.loads(line) == {"status": "failed", "exit_code": code, "error": says}
+    (event,) = map(json.loads, said.splitlines())
+    assert (event["level"], event["exit_code"]) == ("error", code)
+    assert event["message"] == f"{says}; nothing was written"
+    figures = file.read_text("utf-8")
+    assert f'dedup_exit_code{{task="news"}} {code}\n' in figures
+    assert 'dedup_last_success_timestamp_seconds{task="news"} 1234.5\n' in figures and "dedup_documents" not in figures
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["OUT", "news.prom"]
+    assert digests(tmp_path / "OUT") == before
+
+
+def test_a_pipe_that_nobody_empties_keeps_no_process_alive(tmp_path):
+    out, into = os.pipe()
+    child = started(tmp_path / "OUT", code=KERNEL.format(in_pool=False), args=["--json"], stderr=into)
+    os.set_blocking(into, False)
+    with pytest.raises(BlockingIOError):
+        while os.write(into, bytes(1 << 16)):
+            pass
+    os.set_blocking(into, True)
+    child.terminate()
+    assert child.wait(20) == 143
+    os.close(into)
+    os.close(out)
+    child.communicate()
+
+
+def test_before_anything_heavy_is_loaded(tmp_path):
+    """A tenth of a second passes until the command line is parsed."""
+    code = (
+        "import os, signal, sys; sys.argv[:1] = ['dedup', 'cluster', '-o']\n"
+        "class Found:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'typer': os.kill(os.getpid(), signal.SIGTERM)\n"
+        "sys.meta_path.insert(0, Found())\n"
+        "from dedup.__main__ import main; main()"
+    )
+    words = [sys.executable, "-c", code, str(tmp_path / "OUT"), ARTICLES, "--json"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(words, capture_output=True, text=True, env=env, check=False)
+    assert done.returncode == 143 and done.stderr == "terminated; nothing was written\n"
+    assert json.loads(done.stdout) == {"status": "failed", "exit_code": 143, "error": "terminated"}
 
 
 def test_a_hangup_too_but_not_under_nohup(tmp_path):

@@ -5,13 +5,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from soak import damage, disk, faults, kills, memory, readers, warm
+from soak import damage, disk, faults, kills, memory, readers, signals, spilled, warm
 
 
 @pytest.mark.skipif(warm.why_not() is not None, reason=f"soak: {warm.why_not()}")
 @pytest.mark.parametrize(
     ("area", "count"),
-    [(damage, 200), (kills, 40), (faults, 3), (readers, 1000), (disk, 40)],
+    [(damage, 200), (kills, 40), (faults, 3), (readers, 1000), (disk, 40), (signals, 24), (spilled, 12)],
     ids=lambda it: str(it)[:24],
 )
 def test_area(area, count):
@@ -30,5 +30,5 @@ def test_the_command_names_its_areas():
     done = subprocess.run(
         [sys.executable, "-m", "tests.soak", "--help"], capture_output=True, text=True, cwd=root, check=True
     )
-    for area in ("damage", "disk", "faults", "kills", "memory", "readers"):
+    for area in ("damage", "disk", "faults", "kills", "memory", "readers", "signals", "spilled"):
         assert area in done.stdout

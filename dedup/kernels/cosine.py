@@ -19,6 +19,7 @@ from dedup.kernels.decay import decay
 from dedup.kernels.jit import inlined, kernel
 from dedup.kernels.nearest import insert, insert_neighbour, thresholds
 
+AT_WORK = 10  # times the budget that rows may have on average before what outweighs the crowd is known
 _ABOVE = np.float32(1.0 + 2.0**-20)  # covers what rounding to float32 takes from a bound
 
 
@@ -78,7 +79,7 @@ def similar_pairs(
         last - 1 are filled in with what comes before them.
     least, halves : float32[n], of the places before: as `settle` left them.
 
-    budget : pairs of a row on average; where these rows have more, each keeps its strongest, so many at most.
+    budget : pairs that a row keeps, its strongest, where these rows have AT_WORK times as many on average.
 
     Returns
     -------
@@ -94,7 +95,7 @@ def similar_pairs(
     longest = widest(first, last, order, indptr)
     spans, factors = np.empty((2, longest + 1), np.uint32), np.empty(longest + 1, np.float64)
     at, left_out = 0, 0
-    allowed = budget * (last - first)
+    allowed = AT_WORK * budget * (last - first)
     j: Any
     for b in range((last - 1) // size, -1, -1):
         base = b * size

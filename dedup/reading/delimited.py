@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+from collections import deque
 from collections.abc import Iterable, Iterator
 
 from dedup.reading import files
@@ -15,7 +16,16 @@ from dedup.reading.rows import Item
 _DELIMITERS = {"csv": ",\t;", "tsv": "\t,;"}  # the usual one first: it wins ties and lone columns
 
 
+MAX_RECORD_LINES = 100_000  # over these a quote that was opened is taken for one that nobody closes
+MAX_RECORD_CHARS = 1 << 24  # of records over several lines
+MAX_READ_AGAIN = 100  # times that the lines after such a quote are read as records: each costs as much as they are long
+
+
 class _TooLongError(Exception):
+    pass
+
+
+class _UnclosedError(Exception):
     pass
 
 
@@ -32,15 +42,49 @@ class _TextLines:
         sample, chunks = _sampled(iter(chunks))
         self._decoder = Decoder(counts, sample)
         self._lines = files.lines(chunks)
+        self._record: list[tuple[int, int, str]] = []
+        self._chars = 0
+        self._again: deque[tuple[int, int, str]] = deque()
+        self._read_again = 0
+
+    def begin(self) -> None:
+        """Say that the lines to come are of another record."""
+        self._record, self._chars = [], 0
+
+    def take_back(self) -> list[tuple[int, int, str]]:
+        """Return the lines (number, offset, text) of a record without an end; all but the first come once more.
+
+        So they do MAX_READ_AGAIN times in a file; after that all are returned.
+        """
+        lost, self._record = self._record, []
+        if self._read_again < MAX_READ_AGAIN:
+            self._read_again += 1
+            self._again.extendleft(reversed(lost[1:]))
+            lost = lost[:1]
+            self.number = lost[0][0]
+        return lost
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
-        self.number, self.offset, line = next(self._lines)
+        self.number, self.offset, text = self._again.popleft() if self._again else self._fresh()
+        self._record.append((self.number, self.offset, text))
+        self._chars += len(text)
+        if len(self._record) > 1 and (len(self._record) > MAX_RECORD_LINES or self._chars > MAX_RECORD_CHARS):
+            raise _UnclosedError
+        return text
+
+    def _fresh(self) -> tuple[int, int, str]:
+        try:
+            self.number, self.offset, line = next(self._lines)
+        except StopIteration:
+            if self._record:
+                raise _UnclosedError from None  # the csv module would make a record of all that is left
+            raise
         if line is None:
             raise _TooLongError
-        return self._decoder.text(line) + "\n"
+        return self.number, self.offset, self._decoder.text(line) + "\n"
 
 
 def _sampled(chunks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
@@ -81,7 +125,7 @@ def table(
     csv.field_size_limit(max(csv.field_size_limit(), files.MAX_LINE_BYTES))
     lines = _TextLines(chunks, counts)
     try:
-        first = next((line for line in lines if not line.isspace()), "")
+        first = _first_line(lines)
     except _TooLongError:
         return [], iter([Reject(name, 0, lines.number, lines.offset, "line_too_long", _too_long())])
     except PackedError as error:
@@ -91,8 +135,8 @@ def table(
         names = _distinct(next(reader, []))
     except PackedError as error:
         return [], iter([Reject(name, 0, lines.number, None, error.code, str(error))])
-    except (csv.Error, _TooLongError) as error:
-        message = f"no header: {error}; wanted names of columns"
+    except (csv.Error, _TooLongError, _UnclosedError) as error:
+        message = f"no header: {error or 'its quote is not closed'}; wanted names of columns"
         return [], iter([Reject(name, 0, lines.number, None, "bad_csv", message)])
     if len(names) > files.MAX_COLUMNS:
         message = f"{len(names):,} columns; wanted at most {files.MAX_COLUMNS:,}; write those that matter to a new file"
@@ -104,6 +148,7 @@ def _rows(reader: Iterator[list[str]], name: str, lines: _TextLines, names: list
     row = 0
     while True:
         start = lines.number + 1
+        lines.begin()
         try:
             fields = next(reader)
         except StopIteration:
@@ -113,6 +158,12 @@ def _rows(reader: Iterator[list[str]], name: str, lines: _TextLines, names: list
             return
         except _TooLongError:
             yield Reject(name, row, start, lines.offset, "line_too_long", _too_long())
+        except _UnclosedError:
+            first, last = start, lines.number
+            for number, offset, _ in lines.take_back():
+                yield Reject(name, row, number, offset, "unclosed_quote", _unclosed(first, last))
+                row += 1
+            continue
         except csv.Error as error:
             yield Reject(name, row, start, None, "bad_csv", f"not CSV: {error}; wanted one record per line")
         else:
@@ -124,6 +175,21 @@ def _rows(reader: Iterator[list[str]], name: str, lines: _TextLines, names: list
                 message = f"{len(fields)} fields; the header has {len(names)}; quote fields that hold the delimiter"
                 yield Reject(name, row, start, None, "ragged_row", message)
         row += 1
+
+
+def _first_line(lines: _TextLines) -> str:
+    for line in lines:
+        if not line.isspace():
+            return line
+        lines.begin()
+    return ""
+
+
+def _unclosed(first: int, last: int) -> str:
+    return (
+        f"a quote opened in line {first:,} is not closed up to line {last:,}; of these lines the ones not rejected are "
+        "read as records of their own; close or double the quote"
+    )
 
 
 def _delimiter(header: str, format: str) -> str:

@@ -55,7 +55,7 @@ def find(paths: Sequence[str | Path], params: ReadingParams, tmp_dir: str | None
     paths : files, folders, globs (`**` is folders to any depth), "-" for standard input, which comes first, or URLs,
         which come last.
     params : `include` and `exclude` choose among the files of folders.
-    tmp_dir : folder for what standard input brings; None: the system's.
+    tmp_dir : folder for what standard input brings, and servers without ranges; None: the system's.
 
     Raises
     ------
@@ -68,14 +68,14 @@ def find(paths: Sequence[str | Path], params: ReadingParams, tmp_dir: str | None
     urls = [str(path) for path in paths if is_url(path)]
     local = [path for path in paths if not is_url(path)]
     return (_find_local(local, params, tmp_dir) if local else []) + (
-        _find_remote(urls, params, not local) if urls else []
+        _find_remote(urls, params, not local, tmp_dir) if urls else []
     )
 
 
-def _find_remote(urls: list[str], params: ReadingParams, alone: bool) -> list[FoundFile]:
+def _find_remote(urls: list[str], params: ReadingParams, alone: bool, tmp_dir: str | None) -> list[FoundFile]:
     from dedup.remote.finding import find  # noqa: PLC0415 - nothing of it is needed where all files are local
 
-    found = find(urls, lambda relative, name: _wanted(relative, name, params), alone=alone)
+    found = find(urls, lambda relative, name: _wanted(relative, name, params), alone=alone, tmp_dir=tmp_dir)
     return [FoundFile(file, name) for file, name in found]
 
 

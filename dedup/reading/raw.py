@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +22,7 @@ from dedup.reading.rows import Item
 from dedup.remote import RemoteFile, is_url
 
 
-def place_of(path: str) -> Path | RemoteFile:
+def place_of(path: str, tmp_dir: str | None = None) -> Path | RemoteFile:
     """Return the file that a manifest names, for opening.
 
     Raises
@@ -33,7 +34,7 @@ def place_of(path: str) -> Path | RemoteFile:
         return Path(path)
     from dedup.remote.finding import open_again  # noqa: PLC0415 - nothing of it is needed where all files are local
 
-    return open_again(path)
+    return open_again(path, tmp_dir)
 
 
 def is_version(path: Path | RemoteFile, was: Mapping[str, Any]) -> bool:
@@ -56,7 +57,7 @@ def is_version(path: Path | RemoteFile, was: Mapping[str, Any]) -> bool:
         return hashlib.file_digest(content, "sha256").hexdigest() == str(was["sha256"])
 
 
-def raw_records(path: str, format: str, rows: npt.NDArray[np.int64]) -> pa.Table:
+def raw_records(path: str, format: str, rows: npt.NDArray[np.int64], tmp_dir: str | None = None) -> pa.Table:
     """Read chosen records of one file with all their columns.
 
     Parameters
@@ -64,6 +65,7 @@ def raw_records(path: str, format: str, rows: npt.NDArray[np.int64]) -> pa.Table
     path : of the file.
     format : as `InputFile.format` names it.
     rows : int64[n], wanted `source_row` values, ascending.
+    tmp_dir : folder of the temporary file that packed Parquet needs; None: the system's.
 
     Returns
     -------
@@ -78,23 +80,26 @@ def raw_records(path: str, format: str, rows: npt.NDArray[np.int64]) -> pa.Table
     """
     place = printable(path)
     try:
-        with place_of(path).open("rb") as file:
-            table = _parquet(file, rows) if format == "parquet" else _table(file, format, path, rows)
-            for name, value in partitions.of(place_of(path)).items():
+        found = place_of(path, tmp_dir)
+        with found.open("rb") as file:
+            table = _parquet(file, rows, tmp_dir) if format == "parquet" else _table(file, format, path, rows)
+            for name, value in partitions.of(found).items():
                 if name not in table.column_names:
                     table = table.append_column(name, pa.repeat(pa.scalar(value, pa.string()), table.num_rows))
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):  # of a temporary file
+            raise
         raise InputError(f"{place}: {error.strerror}; wanted the file that was clustered; put it back") from None
     except (parquet.BadParquetError, PackedError) as error:
         raise InputError(f"{place}: {error}") from None
     if table.num_rows != len(rows):
-        found = f"{table.num_rows:,} of {len(rows):,} wanted records found"
-        raise InputError(f"{place}: {found}; the file has changed since it was clustered; run cluster again")
+        count = f"{table.num_rows:,} of {len(rows):,} wanted records found"
+        raise InputError(f"{place}: {count}; the file has changed since it was clustered; run cluster again")
     return table
 
 
-def _parquet(file: BinaryIO, rows: npt.NDArray[np.int64]) -> pa.Table:
-    opened = parquet.opened(files.seekable(file, file.read(16), None))
+def _parquet(file: BinaryIO, rows: npt.NDArray[np.int64], tmp_dir: str | None) -> pa.Table:
+    opened = parquet.opened(files.seekable(file, file.read(16), tmp_dir))
     tables = []
     end = 0
     for group in range(opened.metadata.num_row_groups):

@@ -4,7 +4,7 @@
 - `objects` – a remote file that opens and reads like a local one, by ranges, with bounded retries
 - `finding` – URLs of files, folders and globs → remote files in their order
 - `s3`, `http`, `other` – the stores: S3; http(s); what fsspec opens (gs, az, hf)
-- `publishing` – a run written to S3 and read back
+- `publishing` – a run written to S3 and read back; `single` – a file written there
 """
 
 from __future__ import annotations

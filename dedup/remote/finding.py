@@ -16,7 +16,9 @@ from dedup.remote.urls import WEB, Url, parse, shown_root
 _TOKEN = re.compile(r"\*+|\[!?\]?[^]]+\]|.", re.DOTALL)
 
 
-def find(arguments: Sequence[str], wanted: Callable[[str, str], bool], *, alone: bool) -> list[tuple[RemoteFile, str]]:
+def find(
+    arguments: Sequence[str], wanted: Callable[[str, str], bool], *, alone: bool, tmp_dir: str | None = None
+) -> list[tuple[RemoteFile, str]]:
     """Return the files that URLs stand for, sorted by the bytes of the URL, each once.
 
     Parameters
@@ -24,6 +26,7 @@ def find(arguments: Sequence[str], wanted: Callable[[str, str], bool], *, alone:
     arguments : URLs of a file, of a folder, or with wildcards: `*`, `?` and `[…]` inside one part, `**` for any parts.
     wanted : tells of a file in a folder, by its path in there and its name, whether it is to be read.
     alone : no local file is read besides; else names are whole URLs.
+    tmp_dir : folder for what has to be fetched whole; None: the system's.
 
     Returns
     -------
@@ -42,7 +45,7 @@ def find(arguments: Sequence[str], wanted: Callable[[str, str], bool], *, alone:
     found: dict[Url, RemoteFile] = {}
     folders: list[str] = []
     for url in urls:
-        store = stores.setdefault((url.scheme, url.store), _store(url))
+        store = stores.setdefault((url.scheme, url.store), _store(url, tmp_dir))
         folder, files = _of_argument(url, store, wanted)
         folders.append(folder)
         found.update((file.url, file) for file in files)
@@ -53,7 +56,7 @@ def find(arguments: Sequence[str], wanted: Callable[[str, str], bool], *, alone:
     return list(zip(ordered, _distinct(str(file).removeprefix(prefix) for file in ordered), strict=True))
 
 
-def open_again(shown: str) -> RemoteFile:
+def open_again(shown: str, tmp_dir: str | None = None) -> RemoteFile:
     """Return the file that a manifest names.
 
     Raises
@@ -62,16 +65,16 @@ def open_again(shown: str) -> RemoteFile:
         It is not there any more, or may not be read without the credentials that its URL had.
     """
     url = parse(shown)
-    files = patiently(lambda: _store(url).find(url), shown)
+    files = patiently(lambda: _store(url, tmp_dir).find(url), shown)
     for file in files:
         if file.url == url:
             return file
     raise InputError(f"{shown}: no such file any more; wanted it as it was clustered; put it back, or cluster again")
 
 
-def _store(url: Url) -> Store:
+def _store(url: Url, tmp_dir: str | None) -> Store:
     if url.scheme in WEB:
-        return Web()
+        return Web(tmp_dir)
     return Bucket(url) if url.scheme == "s3" else Other(url)
 
 

@@ -35,7 +35,8 @@ _REMEDY = {
 class Web:
     """Files behind http and https, each by its own URL: there is no listing."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: str | None = None) -> None:
+        self._folder = folder  # of temporary files; None: the system's
         self._local: dict[Url, IO[bytes]] = {}  # of servers without ranges; unnamed, so gone with the process
 
     def find(self, url: Url) -> list[RemoteFile]:
@@ -59,7 +60,7 @@ class Web:
             with _answer(url, "bytes=0-0") as answer:
                 if answer.status == 206:
                     return RemoteFile(self, url, _total(answer), _version(answer))
-                local = tempfile.TemporaryFile(prefix="dedup-")  # noqa: SIM115 - lives as long as the store
+                local = tempfile.TemporaryFile(prefix="dedup-", dir=self._folder)  # noqa: SIM115 - lives as long as the store
                 shutil.copyfileobj(answer, local, 1 << 20)
                 local.flush()
                 size = local.tell()

@@ -68,8 +68,12 @@ def manifest(out: str) -> dict[str, Any] | None:
 
 
 @contextmanager
-def publication(out: str, if_exists: str, run_id: str) -> Iterator[Path]:
+def publication(out: str, if_exists: str, run_id: str, tmp_dir: str | None = None) -> Iterator[Path]:
     """Give a local folder for the files of a run; when the caller is done, upload them and make them the run at `out`.
+
+    Parameters
+    ----------
+    tmp_dir : where that folder is made; None: the system's folder for temporary files.
 
     Raises
     ------
@@ -82,7 +86,7 @@ def publication(out: str, if_exists: str, run_id: str) -> Iterator[Path]:
     url = _parsed(out)
     bucket = Bucket(url, ResourceError)
     _, etag = _current(bucket, url)
-    with tempfile.TemporaryDirectory(prefix="dedup-") as name:
+    with tempfile.TemporaryDirectory(prefix="dedup-", dir=tmp_dir) as name:
         yield Path(name)
         _sweep(bucket, url)
         folder = f"run-{run_id}-{secrets.token_hex(4)}"
@@ -90,7 +94,7 @@ def publication(out: str, if_exists: str, run_id: str) -> Iterator[Path]:
 
 
 @contextmanager
-def downloaded(address: str) -> Iterator[Path]:
+def downloaded(address: str, tmp_dir: str | None = None) -> Iterator[Path]:
     """Give a local copy of the run at a URL, compared with the hashes of its manifest.
 
     Raises
@@ -102,7 +106,7 @@ def downloaded(address: str) -> Iterator[Path]:
     """
     url = _parsed(address)
     bucket = Bucket(url)
-    with tempfile.TemporaryDirectory(prefix="dedup-") as name:
+    with tempfile.TemporaryDirectory(prefix="dedup-", dir=tmp_dir) as name:
         folder = Path(name)
         try:
             if not _fetch(bucket, url, folder) and not _fetch(bucket, url, folder):  # replaced in between

@@ -1,4 +1,8 @@
-"""Hostile corpora against a benign one of the same size: processor time, peak memory and pairs of the whole command."""
+"""Hostile corpora against a benign one of the same count: processor time, peak memory and pairs of the whole command.
+
+Time is the processor seconds of the child process, system calls too, with the start of Python in both; memory is its
+peak resident size as getrusage(2) tells it, Python and libraries (about 280 MB) in both. Nothing is taken off either.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ from tests import hostile
 
 MOST_TIME = 3.0  # times the benign corpus
 MOST_MEMORY = 1.3
-BUDGET = 200  # pairs of a document in each pass
+BUDGET = 200  # pairs of a document in both passes together, of which the tables hold a part
 
 
 def run(count: int, seed: int, kinds: list[str] | None = None) -> str:
@@ -27,13 +31,18 @@ def run(count: int, seed: int, kinds: list[str] | None = None) -> str:
         lines, faults = [_line(hostile.BENIGN, benign, benign)], []
         print(lines[0], file=sys.stderr, flush=True)
         for kind in kinds or hostile.KINDS:
-            found = measured(Path(folder), kind, count, seed)
+            try:
+                found = measured(Path(folder), kind, count, seed)
+            except RuntimeError as error:  # the others are measured all the same
+                faults.append(f"{kind}: {str(error).splitlines()[-1]}")
+                print(f"{kind:18} failed: {error}", file=sys.stderr, flush=True)
+                continue
             lines.append(_line(kind, found, benign))
             print(lines[-1], file=sys.stderr, flush=True)
             over = {
                 "time": found["cpu"] > MOST_TIME * benign["cpu"],
                 "memory": found["peak"] > MOST_MEMORY * benign["peak"],
-                "pairs": found["pairs"] > 2 * BUDGET * found["documents"],
+                "pairs": found["pairs"] > BUDGET * found["documents"],
             }
             faults += [f"{kind}: {name}" for name, is_over in over.items() if is_over]
         if faults:

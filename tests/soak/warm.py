@@ -36,16 +36,18 @@ class Warm:
         self._process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env, text=True)
         self.seconds = self._answer()["seconds"]
 
-    def run(self, *args, kill=None, number=signal.SIGKILL, arm=None, limit=None):
-        """Run a command; return `status` (below 0: the signal that ended it), `seconds`, `calls`, `trace`, `stderr`.
+    def run(self, *args, kill=None, number=signal.SIGKILL, arm=None, limit=None, space=None):
+        """Run a command; return `status` (below 0: the signal that ended it), `seconds`, `trace`, `stdout`, `stderr`.
 
         Parameters
         ----------
         kill : seconds after which it gets signal `number`
         arm : arguments of shim_arm before its trace
         limit : bytes that a file may have
+        space : bytes of address space that it may take more
         """
         asked = {"args": list(map(str, args)), "kill": kill, "number": int(number), "arm": arm, "limit": limit}
+        asked["space"] = space
         self._process.stdin.write(json.dumps(asked) + "\n")
         self._process.stdin.flush()
         return self._answer()
@@ -100,36 +102,43 @@ def command(args):
 
 
 def fork(shim, asked):
-    said, trace = os.memfd_create("said"), os.memfd_create("trace")
+    printed, said, trace = (os.memfd_create(name) for name in ("printed", "said", "trace"))
     start = time.monotonic()
     child = os.fork()
     if child == 0:
-        run_child(shim, asked, said, trace)
+        run_child(shim, asked, printed, said, trace)
     if asked["kill"] is not None:
         time.sleep(asked["kill"])
         os.kill(child, asked["number"])
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     seconds = time.monotonic() - start
-    words, calls = (os.pread(handle, 1 << 20, 0).decode("utf-8", "replace") for handle in (said, trace))
-    os.close(said)
-    os.close(trace)
-    return {"status": status, "seconds": seconds, "stderr": words, "trace": calls.splitlines()}
+    texts = []
+    for handle in (printed, said, trace):
+        texts.append(os.pread(handle, 1 << 20, 0).decode("utf-8", "replace"))
+        os.close(handle)
+    out, words, calls = texts
+    return {"status": status, "seconds": seconds, "stdout": out, "stderr": words, "trace": calls.splitlines()}
 
 
-def run_child(shim, asked, said, trace):
-    os.dup2(said, 1)
+def run_child(shim, asked, printed, said, trace):
+    os.dup2(printed, 1)
     os.dup2(said, 2)
     code = 99
     try:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # until the command hears it
         if asked.get("limit") is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (asked["limit"], asked["limit"]))
+        if asked.get("space") is not None:
+            pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
+            most = pages * resource.getpagesize() + asked["space"]
+            resource.setrlimit(resource.RLIMIT_AS, (most, most))
         if asked["arm"] is not None:
             folder, *numbers = asked["arm"]
             shim.shim_arm(folder.encode(), ctypes.c_long(numbers[0]), *numbers[1:], trace)
-        from dedup import cli
+        from dedup.__main__ import main
 
         sys.argv = ["dedup", *asked["args"]]
-        cli.main()
+        main()
         code = 0
     except SystemExit as left:
         code = left.code if isinstance(left.code, int) else 0 if left.code is None else 98

@@ -106,10 +106,10 @@ def digests(out):
     return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
-def real(words):
+def real(words, stdout=subprocess.DEVNULL):
     """Start the real command."""
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
         [sys.executable, "-m", "dedup", *map(str, words)],
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=env, text=True,
+        stdout=stdout, stderr=subprocess.PIPE, env=env, text=True,
     )  # fmt: skip
