@@ -16,11 +16,12 @@ HEAVY = {"numba", "llvmlite", "sklearn", "scipy", "pyarrow", "numpy", "pandas"}
 LAYERS = (
     {"__main__"},
     {"cli"},
-    {"jobs", "previews"},
+    {"jobs", "previews", "explained"},
     {"failures", "options", "signals"},
     {"terminal", "charts"},
     {"summaries"},
-    {"estimator", "sweep", "settings", "inspection"},
+    {"estimator", "sweep", "settings", "inspection", "explaining"},
+    {"replay"},
     {"pipeline", "filtering", "unchanged"},
     {"engines", "findings"},
     {
@@ -39,7 +40,6 @@ LAYERS = (
         "listing",
         "canonical",
         "run",
-        "explain",
         "evaluate",
         "gold",
         "report",
