@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dedup import __version__, options, previews, signals
+from dedup import __version__, explained, options, previews, signals
 from dedup.errors import DamagedRunError
 from dedup.failures import Commands
 from dedup.options import consoles as _consoles
@@ -313,3 +313,4 @@ def _spare_pandas() -> None:
 
 app.command("inspect")(options.with_settings_of(cluster)(previews.inspect))
 app.command("config")(options.with_settings_of(cluster)(previews.config))
+app.command("explain")(explained.explain)

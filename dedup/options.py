@@ -231,3 +231,8 @@ DryRun = Annotated[
 LogsAs = Annotated[LogFormat, typer.Option("--log-format", help="Lines on stderr for people, or one JSON object each.")]
 MetricsFile = Annotated[str | None, _option("File of figures for Prometheus, written however the job ends.", "FILE")]
 Toml = Annotated[bool, typer.Option("--toml", help="Print the settings as a dedup.toml.")]
+
+# Of `explain`
+_ANY = "An article, by its id; for a story or a group, the one that stands for it."
+ArticleA = Annotated[str, typer.Argument(metavar="A", help=_ANY, show_default=False)]
+ArticleB = Annotated[str, typer.Argument(metavar="B", help="The other article, likewise.", show_default=False)]
