@@ -119,7 +119,7 @@ def unchanged_inputs(run: Result, asking: str) -> list[reading.FoundFile]:
     for file, was in zip(files, run.manifest["inputs"], strict=True):
         made = f"{asking}: {run.path or 'the run'} was made from {reading.printable(was['path'] or was['source_file'])}"
         if not was["path"]:
-            raise InputError(f"{made}, not from files; cluster with with_text, or hand the data itself to sweep")
+            raise InputError(f"{made}, not from files; cluster with with_text")
         try:
             same = reading.is_version(file.path, was)
         except OSError as error:

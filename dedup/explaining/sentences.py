@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 _REFUSED = {
+    "same text": "each is better held by a group of its own",
     "wording differs": "their wording differs",
     "numbers differ": "their wording is alike, but their figures differ",
     "titles differ": "their wording is alike, but as short notices they would need like headlines",
@@ -39,7 +40,7 @@ def verdict(told: dict[str, Any], one_group: bool, one_story: bool, with_stories
         sentence = f"two texts of their own ({shared} of the wording shared) that report the same story"
         return _said("same story", True, sentence)
     if not with_stories:
-        return _said("different texts", False, f"two different texts: {_REFUSED[wording['reason']]} ({shared} shared)")
+        return _said("different texts", False, f"two different texts: {_why_no_copies(told)}, {shared} shared")
     return _said("different stories", False, f"two different stories: {_apart(told)}")
 
 
@@ -60,6 +61,12 @@ def _said(code: str, together: bool, sentence: str) -> dict[str, Any]:
     return {"code": code, "together": together, "sentence": f"{'Together' if together else 'Apart'}: {sentence}."}
 
 
+def _why_no_copies(told: dict[str, Any]) -> str:
+    if told["wording"]["same_text"] and told["level"] == "exact":
+        return "the run went as far as equal texts only"
+    return _REFUSED[told["wording"]["reason"]]
+
+
 def _apart(told: dict[str, Any]) -> str:
     likeness, tree = told["likeness"], told["tree"]
     if likeness["gate"]:
@@ -74,13 +81,14 @@ def _apart(told: dict[str, Any]) -> str:
 
 def missing(told: dict[str, Any], with_stories: bool) -> list[str]:
     """Say what two articles that are apart lack, for each pass."""
-    lines = [f"to be copies: {_missing_of_copies(told['wording'])}"]
+    lines = [f"to be copies: {_missing_of_copies(told)}"]
     if with_stories:
         lines.append(f"to be one story: {_missing_of_story(told['likeness'], told['tree'])}")
     return lines
 
 
-def _missing_of_copies(wording: dict[str, Any]) -> str:
+def _missing_of_copies(told: dict[str, Any]) -> str:
+    wording = told["wording"]
     if wording["reason"] == "wording differs":
         return (
             f"they share {percent(wording['jaccard'])} of their wording, {percent(wording['jaccard_wanted'])} is "
@@ -103,9 +111,7 @@ def _missing_of_copies(wording: dict[str, Any]) -> str:
             f"a notice under {wording['notice_words']} words comes again after {wording['hours_apart']:.0f} hours, "
             f"wanted is less than {wording['hours_wanted']:.0f}"
         )
-    if wording["same_text"]:
-        return "nothing, but each is better held by a group of its own"
-    return _REFUSED[wording["reason"]]
+    return _why_no_copies(told)
 
 
 def _missing_of_story(likeness: dict[str, Any], tree: dict[str, Any]) -> str:
