@@ -19,7 +19,7 @@ from dedup import reading
 from dedup.engines.local import LocalEngine
 from dedup.errors import InputError
 from dedup.findings import Copies, Corpus, Stories
-from dedup.params import Params, from_results
+from dedup.params import Level, Params, from_results
 from dedup.pipeline import Clock, Progress, find_copies, find_stories, read, without_boilerplate
 from dedup.policy import parse_policy
 from dedup.run import Result
@@ -60,14 +60,14 @@ class Replay(NamedTuple):
         return label
 
 
-def replay(run: Result, asking: str, progress: Progress | None = None, params: Params | None = None) -> Replay:
+def replay(run: Result, asking: str, progress: Progress | None = None, level: Level | None = None) -> Replay:
     """Make a run again in memory.
 
     Parameters
     ----------
     asking : who needs it, for messages
     progress : called with (stage, done, total or None)
-    params : other settings than those of the run; None: its own, and then it must find the same.
+    level : how far to go; None: as far as the run.
 
     Raises
     ------
@@ -76,14 +76,17 @@ def replay(run: Result, asking: str, progress: Progress | None = None, params: P
     SettingsError
         Another version of dedup, with other settings, made the run.
     """
-    own = params or from_results(run.manifest["settings"])
+    params = from_results(run.manifest["settings"])
+    own = replace(params, level=level or params.level)
     clock = Clock(progress or (lambda *_: None))
     with LocalEngine(own.jobs) as engine:
         corpus = without_boilerplate(corpus_of(run, own, engine, clock, asking), own, clock, engine.map)
         copies = find_copies(corpus, own, parse_policy(own.canonical), clock, engine.map)
         made = Replay(own, corpus, copies, find_stories(corpus, copies, own, engine, clock))
-    if params is None:
-        _check_same(run, made, asking)
+    if own.level == params.level:
+        _check_same(run, made, asking, {"duplicate_id": made.copies.group, "story_id": made.story})
+    elif (own.level, params.level) == ("duplicate", "story"):
+        _check_same(run, made, asking, {"duplicate_id": made.copies.group})
     return made
 
 
@@ -156,11 +159,11 @@ def texts_of(run: Result, doc_ids: Iterable[str]) -> dict[str, tuple[str, str]]:
     return found
 
 
-def _check_same(run: Result, made: Replay, asking: str) -> None:
+def _check_same(run: Result, made: Replay, asking: str, labels: dict[str, _Int]) -> None:
     """See that the run says the same: another version of dedup may find other groups."""
     place = pc.index_in(made.corpus.documents["doc_id"], run.documents["doc_id"].combine_chunks())
     same = len(run.documents) == len(made.copies.group) and place.null_count == 0
-    for column, label in (("duplicate_id", made.copies.group), ("story_id", made.story)):
+    for column, label in labels.items():
         if same:
             said = run.documents[column].take(place).combine_chunks().dictionary_encode().indices.to_numpy()
             both = len(np.unique(said * np.int64(len(label)) + label))

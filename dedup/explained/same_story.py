@@ -40,7 +40,7 @@ def _terms(page: Page, found: dict[str, Any]) -> None:
     rest = found["other_terms"]["terms"] + len(found["terms"]) - len(shown)
     if rest:
         page.row(f"{rest:,} more", f"{found['cosine'] - sum(term['share'] for term in shown):.3f}")
-    page.row("cosine", f"{found['cosine']:.3f}", "their sum; 1 where all weights are equal")
+    page.row("cosine", f"{found['cosine']:.3f}", "their sum, 1 at most")
 
 
 def _steps(page: Page, found: dict[str, Any]) -> None:
@@ -59,12 +59,14 @@ def _about(step: dict[str, Any], neighbours: dict[str, list[dict[str, Any]]]) ->
         near = {one["doc_id"] for side in neighbours.values() for one in side}
         return f"each mixed with its nearest, {len(near)} in all" if near else "no other is near"
     if step["step"] == "crowd":
-        return "what many articles around them have too"
+        return "what others around them have in common too"
     if step["step"] == "density":
         return f"x {step['times']:.2f}: counts less in a dense crowd"
     if step["step"] == "time":
-        apart = "unknown" if step["days_apart"] is None else f"{_days(step['days_apart'])} apart"
-        return f"x {step['times']:.2f}: {apart}"
+        if step["days_apart"] is None:
+            return "x 1: a date is unknown, or that of most articles"
+        usual = "nearer" if step["times"] >= 1 else "farther apart"
+        return f"x {step['times']:.2f}: {_days(step['days_apart'])} apart, {usual} than usual"
     return "no score is above 1" if step["step"] == "ceiling" else ""
 
 
@@ -74,8 +76,8 @@ def _chain(page: Page, found: dict[str, Any]) -> None:
     for at, hop in enumerate(hops):
         inner = len(hops) > _HOPS and _HOPS // 2 <= at < len(hops) - _HOPS // 2
         if not inner or at == found["weakest"]:
-            weakest = "  <- weakest link" if at == found["weakest"] and len(hops) > 1 else ""
-            page.line(f"{hop['a']} - {hop['b']}: {_how(hop)}{weakest}")
+            weakest = "weakest link, " if at == found["weakest"] and len(hops) > 1 else ""
+            page.line(f"{hop['a']} - {hop['b']}: {weakest}{_how(hop)}")
         elif at == _HOPS // 2:
             page.line(f"... {len(hops) - _HOPS:,} more links ...", "dim")
 
@@ -93,38 +95,36 @@ def _how(hop: dict[str, Any]) -> str:
 def _together(page: Page, found: dict[str, Any]) -> None:
     meet, story, above = found["meet"], found["story_a"], found["above"]
     if meet["texts"] < story["texts"]:
-        page.line(
-            f"the two merge first, with {_texts(meet)}, by a mean score of {meet['mean_link']:.3f} over all pairs"
-        )
+        page.line(f"the two meet in a cluster of {_texts(meet)}")
     page.line(
-        f"their story has {_texts(story)}, merged by {story['mean_link']:.3f}; it is worth {story['value']:.3f}, its "
-        f"parts {story['value_of_parts']:.3f}: kept whole"
+        f"their story has {_texts(story)}; whole it holds together better ({story['value']:.3f}) than in parts "
+        f"({story['value_of_parts']:.3f}): kept"
     )
     if above:
         page.line(
-            f"the next merge would make {_texts(above)}, by {above['mean_link']:.3f}; it would be worth "
-            f"{above['value']:.3f}, its parts are worth {above['value_of_parts']:.3f}: cut"
+            f"the next merge would make {_texts(above)}, which hold together less whole ({above['value']:.3f}) than in "
+            f"parts ({above['value_of_parts']:.3f}): cut"
         )
 
 
 def _apart(page: Page, found: dict[str, Any]) -> None:
     meet = found["meet"]
     for side in ("a", "b"):
-        node = found[f"story_{side}"]
-        merged = "alone" if node["mean_link"] is None else f"merged by a mean score of {node['mean_link']:.3f}"
-        page.line(f"the story of {side.upper()} has {_texts(node)}, {merged}")
+        page.line(f"the story of {side.upper()}: {_texts(found[f'story_{side}'])}")
     if meet is None:
         least = f"{found['least_height']:g}"
-        page.line(f"the two never merge: between the clusters around them the mean score is under {least}")
+        page.line(f"the two never meet: the mean score between the clusters around them is under {least}")
     else:
         page.line(
-            f"together they would merge with {_texts(meet)}, by {meet['mean_link']:.3f}; that would be worth "
-            f"{meet['value']:.3f}, its parts are worth {meet['value_of_parts']:.3f}: cut"
+            f"the two would meet in {_texts(meet)}, which hold together less whole ({meet['value']:.3f}) than in parts "
+            f"({meet['value_of_parts']:.3f}): cut"
         )
 
 
 def _texts(node: dict[str, Any]) -> str:
-    return f"{node['texts']:,} {'text' if node['texts'] == 1 else 'texts'}"
+    if node["mean_link"] is None:
+        return "1 text"
+    return f"{node['texts']:,} texts (last merge at a mean score of {node['mean_link']:.3f})"
 
 
 def _chosen(page: Page, found: list[dict[str, Any]]) -> None:

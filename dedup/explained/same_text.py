@@ -27,9 +27,12 @@ def show(page: Page, told: dict[str, Any]) -> None:
     for side, share in told["wording"]["boilerplate"].items():
         if share >= 0.005:
             page.line(
-                f"{share:.0%} of {side.upper()} does not count: boilerplate, which other articles have too", "dim"
+                f"{share * 100:.0f} % of {side.upper()} does not count: boilerplate, which other articles have too",
+                "dim",
             )
-    if not told["wording"]["equal"]:
+    if told["wording"]["equal"]:
+        page.line("the texts are equal, word for word")
+    else:
         _passages(page, told["passages"])
 
 

@@ -12,7 +12,7 @@ _MEANS = {
     "earliest": "published first",
     "latest": "published last",
     "complete": "most is known of its title, date, outlet and URL",
-    "longest": "the longest",
+    "longest": "it has the most characters",
     "central": "most like the others",
     "content key": "all rules tie; a hash of the content decides, the same in every run",
     "doc id": "all rules tie and the content is the same; the id decides",

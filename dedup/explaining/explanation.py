@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from dedup import lookup
 from dedup.errors import SettingsError
 from dedup.explaining import choosing, joining, likeness, linking, sentences, wording
+from dedup.params import Level
 from dedup.pipeline import Progress
 from dedup.replay import Replay, replay, texts_of
 from dedup.run import Result
@@ -36,8 +37,8 @@ _SHOWN = (
 class _Made:
     """What explanations of one run have in common."""
 
-    def __init__(self, run: Result, progress: Progress) -> None:
-        self.replay = replay(run, "explain", progress)
+    def __init__(self, run: Result, progress: Progress, level: Level) -> None:
+        self.replay = replay(run, "explain", progress, level)
         self.tree = linking.Tree(self.replay) if self.replay.params.level == "story" else None
 
 
@@ -51,8 +52,11 @@ def explain(run: Result, a: str, b: str, progress: Progress | None = None) -> di
         same = f"{a!r} and {b!r} are both the article {rows[0]['doc_id']!r}" if a != b else f"{a!r} twice"
         raise SettingsError(f"explain: got {same}, wanted two articles; name another one")
     report = progress or (lambda *_: None)
-    if run not in _MADE:
-        _MADE[run] = _Made(run, report)
+    level: Level = run.manifest["settings"]["level"]
+    # Of two copies pass 2 has nothing to say, and it takes as long as all else.
+    enough = ("duplicate", level) if rows[0]["duplicate_id"] == rows[1]["duplicate_id"] else (level,)
+    if run not in _MADE or _MADE[run].replay.params.level not in enough:
+        _MADE[run] = _Made(run, report, "duplicate" if level == "story" and len(enough) > 1 else level)
     return _explained(run, _MADE[run].replay, _MADE[run].tree, rows[0], rows[1], report)
 
 
@@ -68,11 +72,11 @@ def _explained(
     i, j = (int(made.found.rank[made.copies.group[at]]) for at in (at_a, at_b))
     representatives = [made.doc_id(int(made.found.positions[place])) for place in (i, j)]
     texts = texts_of(run, [a["doc_id"], b["doc_id"], *representatives])
-    with_stories = tree is not None
+    with_stories = run.manifest["settings"]["level"] == "story"
     told: dict[str, Any] = {
         "a": {name: a[name] for name in _SHOWN},
         "b": {name: b[name] for name in _SHOWN},
-        "level": made.params.level,
+        "level": run.manifest["settings"]["level"],
         "wording": wording.wording(made, at_a, at_b, texts),
         "passages": wording.passages(*(texts[row["doc_id"]][1] or texts[row["doc_id"]][0] for row in (a, b))),
         "likeness": None if tree is None or i == j else likeness.likeness(made, i, j, texts),

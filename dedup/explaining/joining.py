@@ -74,7 +74,7 @@ def _levels(run: Result, made: Replay, a: int, b: int, progress: Progress) -> It
     own = made.params.level
     ids = made.doc_id(a), made.doc_id(b)
     for level in levels[levels.index(own) + 1 :]:
-        other = replay(run, "explain", progress, replace(made.params, level=level))
+        other = replay(run, "explain", progress, level)
         x, y = (other.position(doc_id) for doc_id in ids)
         label = other.story if level == "story" else other.copies.group
         if label[x] == label[y]:
@@ -121,7 +121,13 @@ def _granularity(made: Replay, a: int, b: int, tree: Tree) -> dict[str, Any]:
     name, in_force = "story_granularity", made.params.stories.granularity
     i, j = _places(made, a, b)
     if not tree.together(i, j, LEAST_GRANULARITY):
-        return _entry(name, in_force, reason="the tree of links never joins them, wherever it is cut")
+        met = tree.between(i, j)["meet"] is not None
+        reason = (
+            f"down to {LEAST_GRANULARITY:g} they hold together better in parts"
+            if met
+            else "they never meet in the tree"
+        )
+        return _entry(name, in_force, reason=reason)
     low, high = LEAST_GRANULARITY, in_force
     while high / low > 1.0005:
         middle = math.sqrt(low * high)
@@ -151,7 +157,7 @@ def _time_scale(made: Replay, a: int, b: int, engine: LocalEngine, clock: Clock)
             if tried == _TRIALS:
                 break
     longest = f"{SCALES[-1]:,.0f} days"
-    return _entry(name, in_force, reason=f"time is not what parts them: they stay apart up to {longest}")
+    return _entry(name, in_force, reason=f"time is not what parts them: apart up to {longest}")
 
 
 def _rescored(made: Replay, params: Params) -> pa.Table:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.compute as pc
 
 from dedup import stories
 from dedup.kernels import jaccard
@@ -110,8 +109,7 @@ def _copies(made: Replay, a: int, b: int) -> list[dict[str, Any]]:
     held = verified["accepted"].to_numpy(zero_copy_only=False) & (group[left] == group[a]) & (group[right] == group[a])
     inside = verified.filter(held)
     left, right = inside["left"].to_numpy(), inside["right"].to_numpy()
-    contained = pc.equal(inside["kind"], "contained").to_numpy()
-    weight = np.where(contained, inside["containment"].to_numpy(), inside["jaccard"].to_numpy())
+    weight = inside["jaccard"].to_numpy()  # a brief that both contain is no good link between them
     way = widest_path(left, right, weight, int(unit[a]), int(unit[b])) or []
     hops = []
     if a != unit[a] and unit[a] != unit[b]:

@@ -128,8 +128,8 @@ def _missing_of_story(likeness: dict[str, Any], tree: dict[str, Any]) -> str:
             f"{tree['least_height']:g}, so that they never meet in the tree"
         )
     return (
-        f"as one story of {meet['texts']:,} texts they would be worth {meet['value']:.3f}, and are worth "
-        f"{meet['value_of_parts']:.3f} in parts"
+        f"the {meet['texts']:,} texts around the two hold together less as one story ({meet['value']:.3f}) than in "
+        f"parts ({meet['value_of_parts']:.3f})"
     )
 
 
