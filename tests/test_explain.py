@@ -409,7 +409,7 @@ class TestCommand:
 @pytest.mark.skipif(not (DATA / "bulk").is_dir(), reason=f"no folder {DATA / 'bulk'}; set $SHARED_DATA")
 def test_pairs_of_real_articles(monkeypatch):
     monkeypatch.setattr("dedup.explaining.joining.settings", lambda *_: [])
-    result = dedup.cluster(str(DATA / "bulk"), limit=6000)
+    result = dedup.cluster(str(DATA / "bulk"), limit=3000, with_text=True)
     pairs = result.pairs.to_pylist()
     for pair in random.Random(6).sample(pairs, 200):
         check_listed(result, pair)
