@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pytest
 from conftest import ARTICLES, ESCAPE, run
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_duplicates import prose
 
@@ -143,6 +143,7 @@ class TestFigures:
         assert stages == []
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6), st.integers(1, 5)), max_size=14))
 def test_the_widest_path(links):
     links = [link for link in links if link[0] != link[1]]
