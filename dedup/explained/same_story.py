@@ -64,8 +64,8 @@ def _about(step: dict[str, Any], neighbours: dict[str, list[dict[str, Any]]]) ->
         return f"x {step['times']:.2f}: counts less in a dense crowd"
     if step["step"] == "time":
         if step["days_apart"] is None:
-            return "x 1: a date is unknown, or that of most articles"
-        usual = "nearer" if step["times"] >= 1 else "farther apart"
+            return "x 1: a date is unknown or says nothing"
+        usual = "nearer" if step["times"] >= 1 else "farther"
         return f"x {step['times']:.2f}: {_days(step['days_apart'])} apart, {usual} than usual"
     return "no score is above 1" if step["step"] == "ceiling" else ""
 
