@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         TooManyRejectsError,
     )
     from dedup.estimator import StoryClusterer
+    from dedup.explaining import explain
     from dedup.params import Params
     from dedup.pipeline import cluster
     from dedup.run import Result, open_run
@@ -37,12 +38,14 @@ __all__ = [
     "TooManyRejectsError",
     "__version__",
     "cluster",
+    "explain",
     "open_run",
 ]
 
 # Loaded on first use (PEP 562): numba, scikit-learn and pyarrow take seconds, and `dedup --help` needs none of them.
 _HOMES = {
     "cluster": "dedup.pipeline",
+    "explain": "dedup.explaining",
     "open_run": "dedup.run",
     "Params": "dedup.params",
     "Result": "dedup.run",

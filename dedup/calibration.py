@@ -19,12 +19,13 @@ from dedup import stories
 from dedup.engines.local import LocalEngine
 from dedup.errors import InputError
 from dedup.findings import Corpus
-from dedup.params import Params, from_results
+from dedup.params import Params
 from dedup.pipeline import Clock, Progress, find_copies, find_stories, without_boilerplate
 from dedup.policy import parse_policy
+from dedup.replay import corpus_of, params_of
 from dedup.run import Result
 from dedup.sampling import draw, pairs_of
-from dedup.sweep import CURVES, corpus_of, setting, with_setting
+from dedup.sweep import CURVES, setting, with_setting
 
 _Int = npt.NDArray[np.int64]
 _Float = npt.NDArray[np.float64]
@@ -73,7 +74,7 @@ def calibrate(result: Result, labels: pa.Table, *, seed: int = 1, progress: Prog
     InputError, SettingsError
         As `sweep`; or no verdict is on articles of the run.
     """
-    params = from_results(result.manifest["settings"], result.manifest.get("overrides", {}).get("path"))
+    params = params_of(result)
     if "doc_id" in labels.column_names:
         labels = _from_gold(result, labels, seed)
     clock = Clock(progress or (lambda *_: None))

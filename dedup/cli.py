@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dedup import __version__, endings, judging, options, previews, reporting, signals
+from dedup import __version__, endings, explained, judging, options, previews, reporting, signals
 from dedup.errors import DamagedRunError
 from dedup.failures import Commands
 from dedup.options import consoles as _consoles
@@ -318,3 +318,4 @@ app.command("config")(options.with_settings_of(cluster)(previews.config))
 app.command("report")(reporting.report)
 app.command("review")(judging.review)
 app.command("calibrate")(judging.calibrate)
+app.command("explain")(explained.explain)

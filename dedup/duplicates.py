@@ -6,7 +6,7 @@ Positions are those of the sketches sorted by content key, so that nothing depen
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -239,35 +239,54 @@ def _overlap(
     return shared / np.maximum(x + y - shared, 1), shared / np.maximum(np.minimum(x, y), 1)
 
 
+class Facts(NamedTuple):
+    """What verification asks of each pair beside its wording."""
+
+    words: _Int  # [p] of the shorter text
+    agreeing: _Int  # [p] figures that both have
+    differing: _Int  # [p] figures that the one with fewer has and the other lacks
+    title: _Int  # [p] distinct words of the shorter title
+    title_shared: _Int  # [p] of them in the other title
+    swapped: npt.NDArray[np.bool_]  # [p] whether each notice has a word that the other lacks
+    hours: npt.NDArray[np.float64]  # [p] apart; NaN where a date is unknown
+
+
+def facts(sketches: pa.Table, left: _Int, right: _Int) -> Facts:
+    """Measure what parts two texts of like wording: figures, headlines, words of notices, and dates."""
+    words, hours = sketches["words"].to_numpy(), sketches["hours"].to_numpy()
+    shared, fewer = [], []
+    for name in ("numbers", "title_words", "vocabulary"):
+        values, offsets = schema.ragged(sketches[name])
+        shared.append(jaccard.overlap(values, offsets, left, right))
+        fewer.append(np.minimum(*_sizes(offsets, left, right)))
+    return Facts(
+        words=np.minimum(words[left], words[right]),
+        agreeing=shared[0],
+        differing=fewer[0] - shared[0],
+        title=fewer[1],
+        title_shared=shared[1],
+        swapped=fewer[2] > shared[2],
+        hours=np.abs(hours[left] - hours[right]),
+    )
+
+
 def _differences(
     sketches: pa.Table, left: _Int, right: _Int, similarity: npt.NDArray[np.float64], params: DuplicateParams
 ) -> npt.NDArray[np.str_]:
     """Name what parts two texts of like wording, "" where nothing does: figures, and for notices headline and date."""
-    words = sketches["words"].to_numpy()
-    shorter = np.minimum(words[left], words[right])
-    figures, figure_offsets = schema.ragged(sketches["numbers"])
-    agreeing = jaccard.overlap(figures, figure_offsets, left, right)
-    differing = np.minimum(*_sizes(figure_offsets, left, right)) - agreeing
-    figures_agree = (differing <= shorter // params.numbers_slack) | (
-        agreeing >= params.numbers_agree * (agreeing + differing)
+    found = facts(sketches, left, right)
+    figures_agree = (found.differing <= found.words // params.numbers_slack) | (
+        found.agreeing >= params.numbers_agree * (found.agreeing + found.differing)
     )
-    titles, title_offsets = schema.ragged(sketches["title_words"])
-    shorter_title = np.minimum(*_sizes(title_offsets, left, right))
-    titled = shorter_title > 0
-    title_shared = jaccard.overlap(titles, title_offsets, left, right)
-    vocabulary, vocabulary_offsets = schema.ragged(sketches["vocabulary"])
-    common = jaccard.overlap(vocabulary, vocabulary_offsets, left, right)
-    swapped = np.minimum(*_sizes(vocabulary_offsets, left, right)) > common
-    hours = sketches["hours"].to_numpy()
-    apart = np.abs(hours[left] - hours[right]) >= params.short_hours  # False where a date is unknown
-    short = shorter < params.short_words
+    titled = found.title > 0
+    short = found.words < params.short_words
     return np.select(
         [
             ~figures_agree,
-            short & titled & (title_shared < params.short_title_share * shorter_title),
+            short & titled & (found.title_shared < params.short_title_share * found.title),
             short & ~titled & (similarity < params.short_jaccard),
-            short & ~titled & swapped,
-            short & apart,
+            short & ~titled & found.swapped,
+            short & (found.hours >= params.short_hours),  # False where a date is unknown
         ],
         ["numbers differ", "titles differ", "notices differ", "words differ", "dates differ"],
         "",

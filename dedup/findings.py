@@ -22,6 +22,7 @@ from dedup.params import Params
 from dedup.remote import is_url, shown_root
 from dedup.run import SKIPPED, Result
 from dedup.spill import Spill
+from dedup.stories import Surroundings
 from dedup.tables import Grouping
 
 _Int = npt.NDArray[np.int64]
@@ -64,6 +65,7 @@ class Stories:
     positions: _Int  # [k] of the representatives
     rank: _Int  # [k] place of each group's representative among them
     vectors: weighing.Vectors
+    around: Surroundings
     links: pa.Table  # schema.LINKS
     unlike: dict[str, pa.Table]  # schema.LINKS, refused for what the two texts are, by reason
     evidence: pa.Table  # the links, and pairs with scores below 0, which speak against one story

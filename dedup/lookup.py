@@ -13,16 +13,29 @@ from dedup.errors import InputError
 if TYPE_CHECKING:
     from dedup.run import Result
 
-_ID_COLUMNS = ("story_id", "duplicate_id", "doc_id")
+# Columns of ids, and the article that stands for each.
+_STANDS_FOR = {"story_id": "canonical_doc_id", "duplicate_id": "representative_doc_id", "doc_id": "doc_id"}
 _MOST_COMPARED = 10_000  # ids that are compared letter by letter to guess which one was meant
+
+
+def article(run: Result, any_id: str) -> str:
+    """Return the id of an article: of the one that stands for it, where the id is that of a story or a group.
+
+    Raises
+    ------
+    InputError
+        There is no such id; the message names similar ones.
+    """
+    documents = run.documents
+    column = _column(run, any_id)
+    found = documents.filter(pc.equal(documents[column], any_id)).slice(0, 1)
+    return str(found[_STANDS_FOR[column]][0].as_py())
 
 
 def story(run: Result, any_id: str) -> dict[str, Any]:
     """Return one story as plain data, as `Result.story` says."""
     documents = run.documents
-    column = next((name for name in _ID_COLUMNS if pc.any(pc.equal(documents[name], any_id)).as_py()), None)
-    if column is None:
-        raise InputError(f"{run.path or 'run'}: no story, group or article {any_id!r}; {_similar(run, any_id)}")
+    column = _column(run, any_id)
     found = documents.filter(pc.equal(documents[column], any_id)).slice(0, 1)
     of = "story_id" if found["story_id"][0].is_valid else "duplicate_id"
     members, groups = (_where(table, of, found[of]) for table in (documents, run.groups))
@@ -33,6 +46,14 @@ def story(run: Result, any_id: str) -> dict[str, Any]:
         "documents": members.drop_columns({"text"} & set(members.column_names)).to_pylist(),
         "links": _links(run.pairs, members["doc_id"]),
     }
+
+
+def _column(run: Result, any_id: str) -> str:
+    """Return which kind of id it is, or raise."""
+    for name in _STANDS_FOR:
+        if pc.any(pc.equal(run.documents[name], any_id)).as_py():
+            return name
+    raise InputError(f"{run.path or 'run'}: no story, group or article {any_id!r}; {_similar(run, any_id)}")
 
 
 def _where(table: pa.Table, column: str, values: pa.ChunkedArray) -> pa.Table:
@@ -55,7 +76,7 @@ def _links(pairs: pa.Table, members: pa.ChunkedArray) -> dict[str, Any]:
 def _similar(run: Result, any_id: str) -> str:
     """Say which ids may have been meant: those that contain this one, else those spelled like it."""
     near: list[str] = []
-    for name in _ID_COLUMNS:
+    for name in _STANDS_FOR:
         ids = run.documents[name].drop_null().unique()
         near += ids.filter(pc.match_substring(ids, any_id, ignore_case=True)).slice(0, 3).to_pylist()
         near += difflib.get_close_matches(any_id, ids.slice(0, _MOST_COMPARED).to_pylist(), 3, 0.6)

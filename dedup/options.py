@@ -268,3 +268,9 @@ def key() -> str:
         return str(typer.getchar())
     except EOFError:
         return "q"
+
+
+# Of `explain`
+_ANY = "An article, by its id; for a story or a group, the one that stands for it."
+ArticleA = Annotated[str, typer.Argument(metavar="A", help=_ANY, show_default=False)]
+ArticleB = Annotated[str, typer.Argument(metavar="B", help="The other article, likewise.", show_default=False)]

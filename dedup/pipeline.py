@@ -244,7 +244,7 @@ def find_stories(corpus: Corpus, copies: Copies, params: Params, engine: LocalEn
     vectors = weighing.NO_TERMS._replace(indptr=np.zeros(k + 1, np.int64))
     links = evidence = schema.LINKS.empty_table()
     unlike = dict[str, pa.Table]()
-    label = np.arange(k)
+    around, label = stories.NOTHING_AROUND, np.arange(k)
     if params.level == "story":
         with clock.stage("vectors"):
             vectors = weighing.vectors(
@@ -253,7 +253,7 @@ def find_stories(corpus: Corpus, copies: Copies, params: Params, engine: LocalEn
         with clock.stage("similar pairs"):
             days = timing.telling_days(corpus.sketches["hours"].to_numpy()[positions])
             refused = refused_pairs(copies, rank)
-            links = stories.similar_pairs(
+            links, around = stories.similar_pairs(
                 vectors, days, refused, params.stories, engine.map, corpus.spill, corpus.skipped
             )
             links, unlike["other language"] = part_languages(links, corpus.terms["language"], positions)
@@ -266,7 +266,7 @@ def find_stories(corpus: Corpus, copies: Copies, params: Params, engine: LocalEn
                 unlike |= forbidden
         with clock.stage("linkage"):
             label = np.unique(stories.link(k, evidence, params.stories), return_inverse=True)[1]
-    return Stories(positions, rank, vectors, links, unlike, evidence, label)
+    return Stories(positions, rank, vectors, around, links, unlike, evidence, label)
 
 
 def refused_pairs(copies: Copies, rank: _Int) -> tuple[_Int, _Int]:

@@ -7,6 +7,7 @@ manifest with the hash of every file is written last, after a check that the tab
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +15,7 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+import dedup
 from dedup import commit, invariants, lookup, manifests, outputs, verify
 from dedup.errors import DamagedRunError, DedupError, SettingsError
 from dedup.manifests import REJECTS, TABLES
@@ -167,6 +169,28 @@ class Result:
             There is no such id; the message names similar ones.
         """
         return lookup.story(self, any_id)
+
+    def explain(
+        self, a: str, b: str, *, progress: Callable[[str, int, int | None], None] | None = None
+    ) -> dict[str, Any]:
+        """Say why two articles are together or apart, as plain data; docs/explain.md lists it.
+
+        The first call makes the run again in memory, from its input or its own text; it is kept as long as this object
+        is, and further pairs take a moment.
+
+        Parameters
+        ----------
+        a, b : ids of articles; one of a story or group is that of the article that stands for it.
+        progress : called with (stage, done, total or None).
+
+        Raises
+        ------
+        InputError
+            There is no such id, or the input is gone or has changed and the run has no text of its own.
+        SettingsError
+            Both are the same article, or another version of dedup, with other settings, made the run.
+        """
+        return dedup.explain(self, a, b, progress)
 
 
 def kept_column(level: str) -> str:

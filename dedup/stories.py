@@ -7,7 +7,7 @@ stream of items and yields the results in order.
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,19 @@ _BLOCKS = 1024, 8192  # fewest and most places of a block: see `_block_size`
 _LEFT_TO_BOUND = 0.7  # length of a row's common terms, relative to the usual toll: longer ones leave more to finish
 
 
+class Surroundings(NamedTuple):
+    """What lies around each document: with the vectors, all that the score of any pair hangs on."""
+
+    neighbours: _Int  # [n, feedback_neighbours] nearest by faded cosine; -1 where there are fewer
+    weights: _Float  # [n, feedback_neighbours] how much of each is mixed in
+    norms: _Float  # [n] length of each vector with its neighbours
+    tolls: _Float  # [n] what the crowd explains of plain cosines
+    crowd: _Float  # [n] mean of the best similarities after feedback, at least crowd_floor
+
+
+NOTHING_AROUND = Surroundings(np.empty((0, 0), np.int64), np.empty((0, 0)), *(np.empty(0),) * 3)
+
+
 def similar_pairs(
     rows: Vectors,
     days: _Float,
@@ -41,7 +54,7 @@ def similar_pairs(
     each: Each,
     spill: Spill = IN_MEMORY,
     skipped: Counter[str] | None = None,
-) -> pa.Table:
+) -> tuple[pa.Table, Surroundings]:
     """Find the pairs of documents that resemble each other more than their neighbourhoods explain.
 
     Twice the same correction: pairs whose cosine outweighs the crowd around both get feedback from their nearest
@@ -57,13 +70,13 @@ def similar_pairs(
     Returns
     -------
     schema.LINKS, right < left; score ≥ link_floor. No n × n matrix at any time.
+    Surroundings
     """
     n = len(rows.indptr) - 1
-    terms = np.diff(rows.indptr)
-    shares = params.crowding * terms / (terms + params.crowd_length)
+    shares = shares_of(rows, params)
     counted: Counter[str] = Counter() if skipped is None else skipped
     sifted = _crowded_pairs(rows, days, refused, params.sifting * shares, params, each, spill, counted)
-    left, right, plain, neighbours, weights = sifted
+    left, right, plain, neighbours, weights, tolls = sifted
     weights *= params.feedback
     norms = feedback.feedback_norms(rows.indptr, rows.indices, rows.data, len(rows.terms), neighbours, weights)
     # Each call clears a sum for every column and row: few calls.
@@ -82,9 +95,17 @@ def similar_pairs(
     crowd = np.maximum(best.sum(axis=1) / params.crowd_neighbours, params.crowd_floor)
     score = stand_out(similarity, crowd, shares, left, right, params) * timing.nearness(days, left, right, params)
     linked = score >= params.link_floor
-    return pa.Table.from_arrays(
+    links = pa.Table.from_arrays(
         [pa.array(column[linked]) for column in (left, right, plain, np.minimum(score, 1.0))], schema=schema.LINKS
     )
+    return links, Surroundings(neighbours, weights, norms, tolls, crowd)
+
+
+def shares_of(rows: Vectors, params: StoryParams) -> _Float:
+    """Return how much of the crowd around each document is taken off: less of one with few terms, float64[n]."""
+    terms = np.diff(rows.indptr)
+    shares: _Float = params.crowding * terms / (terms + params.crowd_length)
+    return shares
 
 
 def stand_out(
@@ -105,9 +126,20 @@ def stand_out(
     -------
     float64[p]
     """
-    toll = (shares[left] * crowd[left] + shares[right] * crowd[right]) / 2
+    return (similarity - toll(crowd, shares, left, right)) * density(crowd, left, right, params)
+
+
+def toll(crowd: _Float, shares: _Float, left: _Int, right: _Int) -> _Float:
+    """Return what the crowds around both explain of the similarity of each pair, float64[p]; see `stand_out`."""
+    taken: _Float = (shares[left] * crowd[left] + shares[right] * crowd[right]) / 2
+    return taken
+
+
+def density(crowd: _Float, left: _Int, right: _Int, params: StoryParams) -> _Float:
+    """Return by what the rest is multiplied in the neighbourhood of each pair, float64[p] ≤ 1; see `stand_out`."""
     dense = (crowd[left] + crowd[right]) / 2 + params.crowd_scale
-    return (similarity - toll) * np.sqrt((params.crowd_floor + params.crowd_scale) / dense)
+    factor: _Float = np.sqrt((params.crowd_floor + params.crowd_scale) / dense)
+    return factor
 
 
 def link(n: int, links: pa.Table, params: StoryParams) -> _Int:
@@ -122,19 +154,37 @@ def link(n: int, links: pa.Table, params: StoryParams) -> _Int:
     -------
     int64[n], the smallest position of each one's story.
     """
-    weight = np.rint(links["score"].to_numpy() / linkage.UNIT).astype(np.int64)
+    node, children, heights = tree(n, links, params)
+    label = cut(n, children, heights, params)[0]
+    _, first, inverse = np.unique(label[node], return_index=True, return_inverse=True)
+    return first[inverse].astype(np.int64)
+
+
+def tree(n: int, links: pa.Table, params: StoryParams) -> tuple[_Int, _Int, _Float]:
+    """Merge documents by average linkage.
+
+    Returns
+    -------
+    node : int64[n], the leaf of each document: that of the first of those that must be together
+    children, heights : as of `linkage.average_linkage`
+    """
+    score = links["score"].to_numpy()
+    weight = np.rint(score / linkage.UNIT).astype(np.int64)
     left, right = links["left"].to_numpy(), links["right"].to_numpy()
-    together = links["score"].to_numpy() == TOGETHER
+    together = score == TOGETHER
     node = np.arange(n)
     if together.any():
         node = jaccard.components(n, left[together], right[together])
         left, right, weight = _contracted(node, left, right, weight)
-    children, heights = linkage.average_linkage(n, left, right, weight, params.merge_floor)
-    label = linkage.tree_cut(
+    return node, *linkage.average_linkage(n, left, right, weight, params.merge_floor)
+
+
+def cut(n: int, children: _Int, heights: _Float, params: StoryParams) -> tuple[_Int, _Float, _Float, _Float]:
+    """Cut a tree into stories: label, height, value and best, as of `linkage.tree_cut`."""
+    found: tuple[_Int, _Float, _Float, _Float] = linkage.tree_cut(
         n, children, heights, params.granularity, params.cut_power, params.pair_height, params.pair_fade
     )
-    _, first, inverse = np.unique(label[node], return_index=True, return_inverse=True)
-    return first[inverse].astype(np.int64)
+    return found
 
 
 def _contracted(node: _Int, left: _Int, right: _Int, weight: _Int) -> tuple[_Int, _Int, _Int]:
@@ -186,27 +236,27 @@ def _crowded_pairs(
     each: Each,
     spill: Spill,
     skipped: Counter[str],
-) -> tuple[_Int, _Int, _Float, _Int, _Float]:
-    """Return the pairs whose plain cosine outweighs the crowd around both, and each row's nearest neighbours.
+) -> tuple[_Int, _Int, _Float, _Int, _Float, _Float]:
+    """Return the pairs whose plain cosine outweighs the crowd around both, each row's nearest neighbours and its toll.
 
     Rows are worked on in order of time, undated ones first; of equally near neighbours the first in that order wins.
     """
     order = np.argsort(np.where(np.isnan(days), -np.inf, days), kind="stable")
     place = np.argsort(order)
     partners = _by_row(len(order), place[refused[0]], place[refused[1]])
-    later, earlier, plain, neighbours, weights = _sifted_in_order(
+    later, earlier, plain, neighbours, weights, tolls = _sifted_in_order(
         rows, order, days[order], partners, shares[order], params, each, spill, skipped
     )
     left, right = np.maximum(order[later], order[earlier]), np.minimum(order[later], order[earlier])
     by = np.argsort(left * len(order) + right, kind="stable")  # undated alone are sorted, which costs little
     neighbours = np.where(neighbours >= 0, order[neighbours], -1)
-    return left[by], right[by], plain[by], neighbours[place], weights[place]
+    return left[by], right[by], plain[by], neighbours[place], weights[place], tolls[place]
 
 
 def _sifted_in_order(
     rows: Vectors, order: _Int, days: _Float, refused: tuple[_Int, _Int], shares: _Float,
     params: StoryParams, each: Each, spill: Spill, skipped: Counter[str],
-) -> tuple[_Int, _Int, _Float, _Int, _Float]:  # fmt: skip
+) -> tuple[_Int, _Int, _Float, _Int, _Float, _Float]:  # fmt: skip
     """Do so by place: all but `rows` is in the given order of the rows."""
     n = len(order)
     undated, low, high = within(days, params.window, params.window_nearest)
@@ -257,7 +307,7 @@ def _sifted_in_order(
     left, right, plain = (np.concatenate(column) for column in zip(*found, strict=True))
     tolls = shares * best.sum(axis=1) / params.crowd_neighbours
     outweighs = 2 * plain >= tolls[left] + tolls[right]
-    return left[outweighs], right[outweighs], plain[outweighs], neighbours, weights
+    return left[outweighs], right[outweighs], plain[outweighs], neighbours, weights, tolls
 
 
 def _strongest(row: _Int, cosine: _Float, most: int) -> npt.NDArray[np.bool_]:

@@ -12,16 +12,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from dedup import reading, stories
+from dedup import stories
 from dedup.engines.local import LocalEngine
 from dedup.errors import InputError
 from dedup.evaluate import evaluate
 from dedup.findings import Corpus
-from dedup.params import SETTINGS, Params, from_results
+from dedup.params import SETTINGS, Params
 from dedup.pipeline import Clock, Progress, find_copies, find_stories, read, without_boilerplate
 from dedup.policy import parse_policy
+from dedup.replay import corpus_of, params_of
 from dedup.run import Result
 
 
@@ -42,15 +42,6 @@ CURVES = {
 }
 
 _COLUMNS = {"duplicate": "duplicate_id", "story": "story_id"}
-_OWN_COLUMNS: dict[str, Any] = {  # of a run with its text, by role
-    "text_col": "text",
-    "title_col": "title",
-    "id_col": "doc_id",
-    "date_col": "published_at",
-    "source_col": "source",
-    "url_col": "url",
-    "lang_col": "lang",
-}
 _Int = npt.NDArray[np.int64]
 _Labels = Callable[[float], _Int]
 
@@ -85,8 +76,7 @@ def sweep(
         Another version of dedup, with other settings, made the run.
     """
     if isinstance(source, Result):
-        rules = source.manifest.get("overrides", {}).get("path")
-        params = params or from_results(source.manifest["settings"], rules)
+        params = params or params_of(source)
         evaluate(source.documents, gold)  # labels of another corpus show themselves before the work starts
     params = params or Params()
     skipped = _skipped(gold, params)
@@ -96,7 +86,7 @@ def sweep(
     clock = Clock(progress or (lambda *_: None))
     in_force = {name: setting(params, name) for name in CURVES if name not in skipped}
     with LocalEngine(params.jobs) as engine:
-        corpus = without_boilerplate(corpus_of(source, params, engine, clock), params, clock)
+        corpus = without_boilerplate(_corpus(source, params, engine, clock), params, clock)
         curves = {name: _curve(name, corpus, gold, params, engine, clock) for name in in_force}
     best = {name: min(curves[name], key=lambda point: _rank(point, in_force[name]))["value"] for name in in_force}
     measure = "pairs" if _are_pairs(gold) else "bcubed"
@@ -138,41 +128,10 @@ def _rank(point: dict[str, float], in_force: float) -> tuple[float, float]:
     return -point["f1"], abs(point["value"] - in_force)
 
 
-def corpus_of(source: Any, params: Params, engine: LocalEngine, clock: Clock, who: str = "evaluate --sweep") -> Corpus:
-    """Read the input of a run again, or its own text, or any source, for a command; raises as `sweep`."""
-    params = replace(params, with_text=False)  # nobody will look at it
-    policy = parse_policy(params.canonical)
-    if not isinstance(source, Result):
-        return read(source, params, policy, engine, clock)
-    documents = source.documents
-    if "text" not in documents.column_names:
-        return read(_unchanged_inputs(source, who), params, policy, engine, clock)
-    own = replace(params, reading=replace(params.reading, **_OWN_COLUMNS, keep_cols=()))
-    corpus = read(documents.select(list(_OWN_COLUMNS.values())), own, (), engine, clock)
-    # What a cut text tells no more, such as its length, and kept columns are as the run has them.
-    place = pc.index_in(corpus.documents["doc_id"], documents["doc_id"].combine_chunks())
-    known = documents.drop_columns("text").take(place)
-    return replace(corpus, documents=known.append_column("content_key", corpus.documents["content_key"]))
-
-
-def _unchanged_inputs(result: Result, who: str) -> list[reading.FoundFile]:
-    """Return the files that a run was made from, under the names and in the order that it had them."""
-    run = result.path or "the run"
-    files = [
-        reading.FoundFile(reading.place_of(file["path"]), file["source_file"]) for file in result.manifest["inputs"]
-    ]
-    for file, was in zip(files, result.manifest["inputs"], strict=True):
-        made = f"{who}: {run} was made from {reading.printable(was['path'] or was['source_file'])}"
-        if not was["path"]:
-            raise InputError(f"{made}, not from files; cluster with with_text, or hand the data itself to sweep")
-        try:
-            same = reading.is_version(file.path, was)
-        except OSError as error:
-            remedy = "put it back, or cluster again with --with-text, after which a run needs its input no more"
-            raise InputError(f"{made}, which cannot be read ({error.strerror}); {remedy}") from error
-        if not same:
-            raise InputError(f"{made}, which has changed since; run dedup cluster again, or with --with-text")
-    return files
+def _corpus(source: Any, params: Params, engine: LocalEngine, clock: Clock) -> Corpus:
+    if isinstance(source, Result):
+        return corpus_of(source, params, engine, clock, "evaluate --sweep")
+    return read(source, replace(params, with_text=False), parse_policy(params.canonical), engine, clock)
 
 
 def _curve(

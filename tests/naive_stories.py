@@ -190,15 +190,18 @@ def tree_cut(n, children, heights, single, power, pair, fade):
         size = len(leaves(node))
         ground = max(above, pair * (2 / size) ** fade) if node >= n else above
         value = size * (height(node) ** power - ground**power)
+        nodes[node] = [height(node), value, value]
         if node >= n:
             (value_a, kept_a), (value_b, kept_b) = (best(child, height(node)) for child in children[node - n])
             if value_a + value_b > value:
+                nodes[node][2] = value_a + value_b
                 return value_a + value_b, kept_a | kept_b
         return value, dict.fromkeys(leaves(node), node)
 
     below = {child for pair in children for child in pair}
-    kept = {}
+    kept, nodes = {}, {}
     for node in range(n + len(children)):
         if node not in below:
             kept |= best(node, 0.0)[1]
-    return [kept[leaf] for leaf in range(n)]
+    told = [[nodes[node][at] for node in range(n + len(children))] for at in range(3)]
+    return [kept[leaf] for leaf in range(n)], *told

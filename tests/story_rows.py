@@ -17,7 +17,7 @@ def counted(titles, bodies):
 
 
 def links(rows, days, refused=NONE, params=PARAMS, each=map):
-    return stories.similar_pairs(rows, days, refused, params, each)
+    return stories.similar_pairs(rows, days, refused, params, each)[0]
 
 
 def matrix(rows):

@@ -5,7 +5,7 @@ import time
 from itertools import pairwise
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_text import tokens as comparable_tokens
 
@@ -60,6 +60,7 @@ def test_unspaced_scripts_align_character_by_character():
     assert shown(align(a, b), a, b) == ["水道管が破", ("裂", "損"), "し断水"]
 
 
+@settings(deadline=None)
 @given(TEXTS, TEXTS)
 @example("½ a", "1 2 a")
 def test_spans_make_up_both_texts_and_alternate(a, b):
@@ -74,6 +75,7 @@ def test_spans_make_up_both_texts_and_alternate(a, b):
     assert align(a, b) == spans
 
 
+@settings(deadline=None)
 @given(WORDS, WORDS)
 def test_what_is_found_is_a_longest_common_subsequence(a, b):
     pairs = aligning._common(a, b)
@@ -82,6 +84,7 @@ def test_what_is_found_is_a_longest_common_subsequence(a, b):
     assert all(x[0] < y[0] and x[1] < y[1] for x, y in pairwise(pairs))
 
 
+@settings(deadline=None)
 @given(WORDS, WORDS)
 def test_between_anchors_pairs_are_equal_and_rise(a, b):
     with pytest.MonkeyPatch.context() as patch:

@@ -16,13 +16,14 @@ HEAVY = {"numba", "llvmlite", "sklearn", "scipy", "pyarrow", "numpy", "pandas"}
 LAYERS = (
     {"__main__"},
     {"cli"},
-    {"jobs", "previews", "reporting", "judging"},
+    {"jobs", "previews", "reporting", "judging", "explained"},
     {"failures", "options"},
     {"terminal"},
     {"charts", "report"},
     {"calibration"},
     {"summaries", "sampling", "review"},
-    {"estimator", "sweep", "settings", "inspection"},
+    {"estimator", "sweep", "settings", "inspection", "explaining"},
+    {"replay"},
     {"pipeline", "filtering", "unchanged"},
     {"engines", "findings"},
     {
@@ -41,7 +42,6 @@ LAYERS = (
         "listing",
         "canonical",
         "run",
-        "explain",
         "evaluate",
         "gold",
         "aligning",
@@ -137,7 +137,8 @@ def test_only_the_command_line_knows_the_terminal():
         name(path) for path in MODULES for full in imports(ast.parse(path.read_text("utf-8"))) if "terminal" in full
     }
     assert {user for user in users if not user.startswith("terminal/")} == {
-        "cli.py", "failures.py", "judging.py", "options.py", "previews.py", "reporting.py",
+        "cli.py", "explained/__init__.py", "explained/page.py", "failures.py", "judging.py", "options.py",
+        "previews.py", "reporting.py",
     }  # fmt: skip
 
 

@@ -283,7 +283,7 @@ class TestJobs:
     def test_summary_counts_them(self, rules, tmp_path):
         path = rules("[[different]]\narticles = ['harbour-01', 'harbour-02', 'harbour-03']\n")
         said = run("cluster", ARTICLES, "-o", tmp_path / "OUT", "--overrides", path)
-        assert "overrides                   0   pairs kept together, 3 apart, 0 canonical, 0 ignored" in said.stdout
+        assert "overrides                 0   pairs kept together, 3 apart, 0 canonical, 0 ignored" in said.stdout
 
     def test_contradictions_stop_before_the_work(self, rules, tmp_path):
         path = rules("[[same]]\narticles = ['a', 'b']\n[[different]]\narticles = ['a', 'b']\n")

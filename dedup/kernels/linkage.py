@@ -127,7 +127,9 @@ def tree_cut(
 
     Returns
     -------
-    int64[n], the kept node above each leaf. O(n + k).
+    label : int64[n], the kept node above each leaf
+    height : float64[n + k], of each node, no higher than any merge inside it
+    value : float64[n + k], of each node by itself; best : float64[n + k], the best sum at or below it. O(n + k).
     """
     nodes = n + len(heights)
     height = np.full(nodes, single)
@@ -141,13 +143,13 @@ def tree_cut(
             if child >= n:
                 height[node] = min(height[node], height[child])
         size[node] = size[a] + size[b]
-    best = np.empty(nodes, np.float64)
+    value, best = np.empty(nodes, np.float64), np.empty(nodes, np.float64)
     kept = np.ones(nodes, np.bool_)
     for node in range(nodes):
         above = height[parent[node]] if parent[node] >= 0 else 0.0
         if node >= n:
             above = max(above, pair * (2.0 / size[node]) ** fade)
-        best[node] = size[node] * (height[node] ** power - above**power)
+        value[node] = best[node] = size[node] * (height[node] ** power - above**power)
         if node >= n:
             below = best[children[node - n, 0]] + best[children[node - n, 1]]
             if best[node] < below:
@@ -159,7 +161,7 @@ def tree_cut(
             label[node] = label[parent[node]]
         elif kept[node]:
             label[node] = node
-    return label[:n].copy()
+    return label[:n].copy(), height, value, best
 
 
 @inlined
