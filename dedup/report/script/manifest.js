@@ -104,7 +104,7 @@ const omissions = () => {
     lines.push(`${number(rows.length - full)} of those listed do not open here; see them with dedup show RUN ID.`);
   lines.push(`Of one story at most ${data.stories.most} articles are shown, a few of each text.`);
   if (stories && totals.stories > totals.told_often)
-    lines.push(`Stories of one article, ${number(totals.stories - totals.told_often)} of them, are counted only.`);
+    lines.push(`Articles that stand alone, ${number(totals.stories - totals.told_often)} of them, are counted only.`);
   const { wanted, shown: drawn, missing } = data.differences;
   if (missing)
     lines.push(

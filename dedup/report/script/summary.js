@@ -1,11 +1,13 @@
 // The top of the page: sentences, the funnel, and what each article is.
+// A story is told by two articles or more, as everywhere else; the others stand alone.
 const summary = () => {
+  const alone = totals.stories - totals.told_often;
   const about = [`Run “${data.run.name}”`];
   if (totals.first) about.push(span(totals.first + "T00:00", totals.last + "T00:00"));
   if (totals.sources) about.push(plural(totals.sources, "outlet"));
   if (totals.languages) about.push(plural(totals.languages, "language"));
   byId("run-line").append(about.join("  ·  "));
-  const last = stories ? plural(totals.stories, "story", "stories") : plural(totals.texts, "distinct text");
+  const last = stories ? plural(totals.told_often, "story", "stories") : plural(totals.texts, "distinct text");
   byId("headline").append(`${plural(totals.articles, "article")}, ${last}`);
   const said = [
     totals.copies
@@ -15,11 +17,11 @@ const summary = () => {
   if (stories) {
     said.push(
       totals.told_often
-        ? `${plural(totals.told_often, "story is", "stories are")} told by two articles or more, ${number(totals.in_stories)} articles in all; the other ${number(totals.stories - totals.told_often)} ${totals.stories - totals.told_often === 1 ? "article stands" : "articles stand"} alone.`
+        ? `${plural(totals.told_often, "story is", "stories are")} told by two articles or more, ${number(totals.in_stories)} in all; ${plural(alone, "article stands", "articles stand")} alone.`
         : "No two texts report the same story.",
     );
     said.push(
-      `Keep one article of each story, and ${percent(totals.stories, totals.articles)} of all articles remain.`,
+      `Keep one article of each story and those that stand alone: ${percent(totals.stories, totals.articles)} of all articles remain.`,
     );
   } else {
     said.push(
@@ -37,9 +39,9 @@ const summary = () => {
   ];
   if (stories)
     steps.push([
-      "stories",
+      "kept",
       totals.stories,
-      `${number(totals.told_often)} told more than once, ${number(totals.stories - totals.told_often)} told once`,
+      `one article of each of ${plural(totals.told_often, "story", "stories")}, and ${number(alone)} that ${alone === 1 ? "stands" : "stand"} alone`,
     ]);
   for (const [name, value, says] of steps) {
     byId("funnel").append(
