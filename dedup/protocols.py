@@ -57,3 +57,4 @@ class Settings(TypedDict, total=False):
     jobs: int | None
     memory: str | int | None
     tmp_dir: str | None
+    overrides: str | None

@@ -201,7 +201,7 @@ def test_two_alone_are_one_story_from_where_the_page_says():
     for height, together in ((least + 0.001, True), (least - 0.001, False)):
         label = tree_cut(
             2, np.array([[0, 1]]), np.array([height]), of.granularity, of.cut_power, of.pair_height, of.pair_fade
-        )
+        )[0]
         assert (label[0] == label[1]) == together
 
 

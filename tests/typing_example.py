@@ -25,6 +25,7 @@ from dedup import (
     TooManyRejectsError,
     __version__,
     cluster,
+    explain,
     open_run,
 )
 
@@ -72,6 +73,8 @@ def results(run: Result) -> None:
     assert_type(run.path, Path | None)
     assert_type(run.story("harbour-03"), dict[str, Any])
     assert_type(run.verify(), list[str])
+    assert_type(run.explain("harbour-01", "harbour-03"), dict[str, Any])
+    assert_type(explain(run, "harbour-01", "harbour-03", print), dict[str, Any])
     assert_type(run.write("OUT", if_exists="skip", lock_timeout=5), str | Path)
     assert_type(open_run(Path("OUT")), Result)
     run.kept()

@@ -46,7 +46,15 @@ _MADE: WeakKeyDictionary[Result, _Made] = WeakKeyDictionary()  # so that the nex
 
 
 def explain(run: Result, a: str, b: str, progress: Progress | None = None) -> dict[str, Any]:
-    """Say why two articles are together or apart; see `Result.explain`."""
+    """Say why two articles are together or apart; see `Result.explain`.
+
+    Raises
+    ------
+    InputError
+        One of them is not in the run, or the input of the run is gone or has changed.
+    SettingsError
+        Both are one article, or another version of dedup, with other settings, made the run.
+    """
     rows = [_row(run, lookup.article(run, any_id)) for any_id in (a, b)]
     if rows[0]["doc_id"] == rows[1]["doc_id"]:
         same = f"{a!r} and {b!r} are both the article {rows[0]['doc_id']!r}" if a != b else f"{a!r} twice"
