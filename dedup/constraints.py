@@ -79,7 +79,7 @@ def resolve(rules: Overrides | None, documents: pa.Table) -> Constraints | None:
     """
     if rules is None:
         return None
-    meant = _places({article for rule in rules.rules for article in rule.articles}, documents)
+    meant = places({article for rule in rules.rules for article in rule.articles}, documents)
     overrides.check(rules.rules, lambda article: meant[article].tolist())
     unknown = tuple(sorted({article.value for article, found in meant.items() if not len(found)}))
     if unknown:
@@ -110,8 +110,8 @@ def resolve(rules: Overrides | None, documents: pa.Table) -> Constraints | None:
     )
 
 
-def _places(articles: Iterable[Article], documents: pa.Table) -> dict[Article, _Int]:
-    """Return the positions of the documents that each name stands for, rising."""
+def places(articles: Iterable[Article], documents: pa.Table) -> dict[Article, _Int]:
+    """Return the positions of the documents that each name stands for, int64, rising."""
     found = {article: np.empty(0, np.int64) for article in articles}
     for column in {article.column for article in found}:
         names = [article.value for article in found if article.column == column]

@@ -126,8 +126,8 @@ def check(rules: Iterable[Rule], meant: Callable[[Article], Sequence[Hashable]])
         if rule.kind == "different":
             sides = [meant(name) for name in rule.articles]
             for one, other in _joined(sides, components[rule.level]):
-                path = _path(links[rule.level], one, other)
-                raise _contradiction(rule, path, f"together they put two articles into one {_cluster(rule.level)}")
+                between = path(links[rule.level], one, other)
+                raise _contradiction(rule, between, f"together they put two articles into one {_cluster(rule.level)}")
     stands: dict[Hashable, tuple[Hashable, Rule]] = {}
     for rule in rules:
         if rule.kind == "canonical":
@@ -135,8 +135,8 @@ def check(rules: Iterable[Rule], meant: Callable[[Article], Sequence[Hashable]])
             for one in found:
                 other, earlier = stands.setdefault(components["story"].get(one, one), (one, rule))
                 if other not in found:
-                    path = _path(links["story"], one, other)
-                    raise _contradiction(rule, [earlier, *path], "one article stands for a story")
+                    between = path(links["story"], one, other)
+                    raise _contradiction(rule, [earlier, *between], "one article stands for a story")
 
 
 def _components(links: dict[Hashable, list[tuple[Hashable, Rule]]]) -> dict[Hashable, Hashable]:
@@ -164,8 +164,8 @@ def _joined(sides: Sequence[Sequence[Hashable]], components: dict[Hashable, Hash
                 yield other, one
 
 
-def _path(links: dict[Hashable, list[tuple[Hashable, Rule]]], start: Hashable, end: Hashable) -> list[Rule]:
-    """Return the rules that link two articles, over as few as possible; none where both are one."""
+def path(links: dict[Hashable, list[tuple[Hashable, Rule]]], start: Hashable, end: Hashable) -> list[Rule]:
+    """Return the rules that link two articles, over as few as possible; none where both are one, or not linked."""
     came: dict[Hashable, tuple[Hashable, Rule] | None] = {start: None}
     open_ = deque([start])
     while open_ and end not in came:
@@ -175,6 +175,8 @@ def _path(links: dict[Hashable, list[tuple[Hashable, Rule]]], start: Hashable, e
                 came[one] = (at, rule)
                 open_.append(one)
     rules: list[Rule] = []
+    if end not in came:
+        return rules
     while (step := came[end]) is not None:
         end, rule = step
         rules.append(rule)

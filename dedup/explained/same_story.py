@@ -83,6 +83,8 @@ def _chain(page: Page, found: dict[str, Any]) -> None:
 
 
 def _how(hop: dict[str, Any]) -> str:
+    if hop["kind"] == "override":
+        return f"the rule {hop['rule']}"
     if hop["level"] == "story":
         return f"same story, score {hop['score']:.3f} (cosine {hop['cosine']:.3f})"
     if hop["kind"] == "exact":
@@ -143,7 +145,9 @@ def _joining(page: Page, missing: list[str], settings: list[dict[str, Any]]) -> 
         page.line(line)
     page.head("What would join them", "tried on this run, one setting at a time")
     for entry in settings:
-        if entry["value"] is None:
+        if entry["setting"] == "overrides":
+            page.line(entry["reason"], "bold")
+        elif entry["value"] is None:
             page.line(f"not {entry['flag']}: {entry['reason']}", "dim")
         else:
             what = "one story" if entry["joins"] == "story" else "copies"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from dedup.bindings import CHOSEN
+from dedup.explaining.ruling import Ruling
 from dedup.replay import Replay
 
 _MEANS = {
@@ -25,7 +27,9 @@ _MEANS_OF_COLUMN = {
 }
 
 
-def choices(made: Replay, a: dict[str, Any], b: dict[str, Any], with_stories: bool) -> list[dict[str, Any]]:
+def choices(
+    made: Replay, ruling: Ruling, a: dict[str, Any], b: dict[str, Any], with_stories: bool
+) -> list[dict[str, Any]]:
     """Say who stands for the groups and the stories of two articles, and by which rule.
 
     Parameters
@@ -40,15 +44,18 @@ def choices(made: Replay, a: dict[str, Any], b: dict[str, Any], with_stories: bo
     for row in (a, b):
         group = made.copies.group[made.position(row["doc_id"])]
         rule = str(made.copies.reason[group])
-        found.append(_choice("duplicate", row, row["representative_doc_id"], rule))
+        found.append(_choice(ruling, "duplicate", row, row["representative_doc_id"], rule))
     if with_stories:
         for row in (a, b):
-            found.append(_choice("story", row, row["canonical_doc_id"], row["canonical_reason"]))
+            found.append(_choice(ruling, "story", row, row["canonical_doc_id"], row["canonical_reason"]))
     return list({choice["id"]: choice for choice in found}.values())
 
 
-def _choice(level: str, row: dict[str, Any], chosen: str, rule: str) -> dict[str, Any]:
+def _choice(ruling: Ruling, level: str, row: dict[str, Any], chosen: str, rule: str) -> dict[str, Any]:
     word, _, column = rule.partition(":")
-    means = _MEANS_OF_COLUMN[word].format(column) if column else _MEANS[rule]
+    if rule == CHOSEN:
+        means = f"named by the rule {ruling.standing(chosen)}"
+    else:
+        means = _MEANS_OF_COLUMN[word].format(column) if column else _MEANS[rule]
     size = row[f"{level}_size"]
     return {"level": level, "id": row[f"{level}_id"], "size": size, "chosen": chosen, "rule": rule, "means": means}

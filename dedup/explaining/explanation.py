@@ -10,9 +10,10 @@ import pyarrow.compute as pc
 from dedup import lookup
 from dedup.errors import SettingsError
 from dedup.explaining import choosing, joining, likeness, linking, sentences, wording
+from dedup.explaining.ruling import Ruling
 from dedup.params import Level
 from dedup.pipeline import Progress
-from dedup.replay import Replay, replay, texts_of
+from dedup.replay import replay, texts_of
 from dedup.run import Result
 
 _SHOWN = (
@@ -39,6 +40,7 @@ class _Made:
 
     def __init__(self, run: Result, progress: Progress, level: Level) -> None:
         self.replay = replay(run, "explain", progress, level)
+        self.ruling = Ruling(self.replay)
         self.tree = linking.Tree(self.replay) if self.replay.params.level == "story" else None
 
 
@@ -65,7 +67,7 @@ def explain(run: Result, a: str, b: str, progress: Progress | None = None) -> di
     enough = ("duplicate", level) if rows[0]["duplicate_id"] == rows[1]["duplicate_id"] else (level,)
     if run not in _MADE or _MADE[run].replay.params.level not in enough:
         _MADE[run] = _Made(run, report, "duplicate" if level == "story" and len(enough) > 1 else level)
-    return _explained(run, _MADE[run].replay, _MADE[run].tree, rows[0], rows[1], report)
+    return _explained(run, _MADE[run], rows[0], rows[1], report)
 
 
 def _row(run: Result, doc_id: str) -> dict[str, Any]:
@@ -73,14 +75,14 @@ def _row(run: Result, doc_id: str) -> dict[str, Any]:
     return found
 
 
-def _explained(
-    run: Result, made: Replay, tree: linking.Tree | None, a: dict[str, Any], b: dict[str, Any], progress: Progress
-) -> dict[str, Any]:
+def _explained(run: Result, of_run: _Made, a: dict[str, Any], b: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    made, tree, ruling = of_run.replay, of_run.tree, of_run.ruling
     at_a, at_b = (made.position(row["doc_id"]) for row in (a, b))
     i, j = (int(made.found.rank[made.copies.group[at]]) for at in (at_a, at_b))
     representatives = [made.doc_id(int(made.found.positions[place])) for place in (i, j)]
     texts = texts_of(run, [a["doc_id"], b["doc_id"], *representatives])
     with_stories = run.manifest["settings"]["level"] == "story"
+    chain = linking.chain(made, at_a, at_b, ruling.same)
     told: dict[str, Any] = {
         "a": {name: a[name] for name in _SHOWN},
         "b": {name: b[name] for name in _SHOWN},
@@ -89,8 +91,9 @@ def _explained(
         "passages": wording.passages(*(texts[row["doc_id"]][1] or texts[row["doc_id"]][0] for row in (a, b))),
         "likeness": None if tree is None or i == j else likeness.likeness(made, i, j, texts),
         "tree": None if tree is None or i == j else tree.between(i, j),
-        "chain": linking.chain(made, at_a, at_b),
-        "chosen": choosing.choices(made, a, b, with_stories),
+        "chain": chain,
+        "rules": ruling.of(at_a, at_b, chain),
+        "chosen": choosing.choices(made, ruling, a, b, with_stories),
     }
     said = sentences.verdict(told, i == j, made.story[at_a] == made.story[at_b], with_stories)
     apart = not said["together"]
@@ -98,5 +101,5 @@ def _explained(
         "verdict": said,
         **told,
         "missing": sentences.missing(told, with_stories) if apart else [],
-        "settings": joining.settings(run, made, at_a, at_b, told["wording"], tree, progress) if apart else [],
+        "settings": joining.settings(run, made, at_a, at_b, told, tree, progress) if apart else [],
     }

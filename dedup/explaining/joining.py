@@ -22,6 +22,7 @@ from dedup.run import Result
 
 # Under these thresholds most of what is joined has nothing in common, and everything is compared with everything.
 LEAST = {"duplicate_threshold": 0.3, "containment_threshold": 0.5}
+_FIELDS = {"duplicate_threshold": "jaccard", "containment_threshold": "containment"}
 LEAST_GRANULARITY = 0.001  # as `StoryParams` checks
 SCALES = (14.0, 28.0, 90.0, 365.0, 3650.0, 36_500.0)  # days, tried one after the other
 _TRIALS = 2  # of pass 2, which takes longest
@@ -35,21 +36,29 @@ def settings(
     Parameters
     ----------
     a, b : positions
-    told : what `wording.wording` says of the two
+    told : the explanation so far: `wording`, `rules`
     tree : of the run's stories; None where it has none.
 
     Returns
     -------
     One entry a setting, the nearest first: `setting`, `flag`, `in_force`, `value` (None where no value that was tried
     joins them), `joins` (`duplicate` or `story`) and `reason` where none does. With each `value` the run was made again
-    as far as it depends on that setting.
+    as far as it depends on that setting, with its rules. Where a rule forbids one story nothing is tried: the
+    only entry names the rule.
     """
+    rules, one_group = told["rules"], made.params.level != "story"
+    if forbidding := rules["no_copies" if one_group else "apart"]:
+        return [_entry("overrides", run.manifest["overrides"]["path"], reason=_forbids(forbidding))]
     clock = Clock(progress)
     with LocalEngine(made.params.jobs) as engine:
         found = [*_levels(run, made, a, b, progress)]
         if made.params.level != "exact":
             for name in LEAST:
-                found.append(_threshold(name, made, a, b, told, engine, clock))
+                if rules["no_copies"]:
+                    in_force = getattr(made.params.duplicates, _FIELDS[name])
+                    found.append(_entry(name, in_force, reason=_forbids(rules["no_copies"])))
+                else:
+                    found.append(_threshold(name, made, a, b, told["wording"], engine, clock))
         if tree is not None:
             found.append(_granularity(made, a, b, tree))
             found.append(_time_scale(made, a, b, engine, clock))
@@ -66,6 +75,10 @@ def _entry(name: str, in_force: Any, value: Any = None, joins: str = "", reason:
     flag = f"--{name.replace('_', '-')}"
     told = {"setting": name, "flag": flag, "in_force": in_force, "value": value, "joins": joins or None}
     return told | {"reason": reason or None}
+
+
+def _forbids(rules: list[str]) -> str:
+    return f"no setting joins what a rule forbids; first take out {' and '.join(rules)}"
 
 
 def _levels(run: Result, made: Replay, a: int, b: int, progress: Progress) -> Iterator[dict[str, Any]]:
@@ -88,7 +101,7 @@ def _threshold(
     name: str, made: Replay, a: int, b: int, told: dict[str, Any], engine: LocalEngine, clock: Clock
 ) -> dict[str, Any]:
     """Lower one threshold of pass 1 to what the two have in common, and group anew."""
-    key = "jaccard" if name == "duplicate_threshold" else "containment"
+    key = _FIELDS[name]
     in_force = getattr(made.params.duplicates, key)
     value = math.floor(told[key] * 1000) / 1000
     if value >= in_force:
@@ -121,7 +134,8 @@ def _granularity(made: Replay, a: int, b: int, tree: Tree) -> dict[str, Any]:
     name, in_force = "story_granularity", made.params.stories.granularity
     i, j = _places(made, a, b)
     if not tree.together(i, j, LEAST_GRANULARITY):
-        met = tree.between(i, j)["meet"] is not None
+        between = tree.between(i, j)
+        met = between is not None and between["meet"] is not None
         reason = (
             f"down to {LEAST_GRANULARITY:g} they hold together better in parts"
             if met
@@ -165,6 +179,7 @@ def _rescored(made: Replay, params: Params) -> pa.Table:
     evidence, days = made.found.evidence, telling_days(made)
     left, right, score = (evidence[name].to_numpy() for name in ("left", "right", "score"))
     was, says = (timing.nearness(days, left, right, of.stories) for of in (made.params, params))
-    changed = np.where(score > 0, np.minimum(score / was * says, 1.0), score)
+    measured = (score > 0) & (score != stories.TOGETHER)
+    changed = np.where(measured, np.minimum(score / was * says, 1.0), score)
     at = evidence.schema.get_field_index("score")
     return evidence.set_column(at, "score", pa.array(changed))

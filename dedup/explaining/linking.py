@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from dedup import stories
+from dedup import duplicates, stories
+from dedup.constraints import SAME
 from dedup.kernels import jaccard
+from dedup.overrides import Rule
 from dedup.replay import Replay
 
 _Int = npt.NDArray[np.int64]
+_Bool = npt.NDArray[np.bool_]
 _Float = npt.NDArray[np.float64]
+Rules = Sequence[tuple[int, int, Rule]]
+
+_BY_RULE = -1.0  # under all that is measured: a way over rules is the last resort
 
 
 def widest_path(left: _Int, right: _Int, weight: _Float, a: int, b: int) -> list[int] | None:
@@ -70,58 +79,83 @@ def _fewest(n: int, left: _Int, right: _Int, start: int, goal: int) -> list[int]
     return way[::-1]
 
 
-def chain(made: Replay, a: int, b: int) -> dict[str, Any] | None:
+def chain(made: Replay, a: int, b: int, said: Rules = ()) -> dict[str, Any] | None:
     """Return the links that lead from one document to another of its story, and which is the weakest.
 
-    Inside a group they are accepted pairs of pass 1, between groups accepted links of pass 2.
+    Inside a group they are accepted pairs of pass 1, between groups accepted links of pass 2; what a rule joins
+    counts only where nothing else does.
 
     Parameters
     ----------
     a, b : positions of two documents of one story
+    said : pairs of documents that a rule puts together, with the rule
 
     Returns
     -------
     `hops`, each with `a`, `b`, `level`, `kind` and its scores, and `weakest`, an index of `hops`: the link with the
-    lowest score between groups, else the copy with the least in common. None where the two are apart.
+    lowest score between groups, else the copy with the least in common, a rule only where there is nothing else. None
+    where the two are apart.
     """
     copies, found = made.copies, made.found
     if made.story[a] != made.story[b]:
         return None
     if copies.group[a] == copies.group[b]:
-        hops = _copies(made, a, b)
+        hops = _copies(made, a, b, said)
     else:
         i, j = (int(found.rank[copies.group[at]]) for at in (a, b))
         hops = [
-            *_copies(made, a, int(found.positions[i])),
-            *_links(made, i, j),
-            *_copies(made, int(found.positions[j]), b),
+            *_copies(made, a, int(found.positions[i]), said),
+            *_links(made, i, j, said),
+            *_copies(made, int(found.positions[j]), b, said),
         ]
     if not hops:
         return None
-    stories_first = [(hop["level"] != "story", hop.get("score", hop["strength"]), at) for at, hop in enumerate(hops)]
-    return {"hops": hops, "weakest": min(stories_first)[2]}
+    stories_first = [
+        (hop["kind"] == "override", hop["level"] != "story", hop.get("score", hop["strength"]), at)
+        for at, hop in enumerate(hops)
+    ]
+    return {"hops": hops, "weakest": min(stories_first)[-1]}
 
 
-def _copies(made: Replay, a: int, b: int) -> list[dict[str, Any]]:
+def _copies(made: Replay, a: int, b: int, said: Rules) -> list[dict[str, Any]]:
     """Return the hops between two documents of one group."""
     unit, group, verified = made.copies.unit, made.copies.group, made.copies.verified
+    if unit[a] == unit[b]:
+        return [_equal(made, a, b)] if a != b else []
     left, right = verified["left"].to_numpy(), verified["right"].to_numpy()
     held = verified["accepted"].to_numpy(zero_copy_only=False) & (group[left] == group[a]) & (group[right] == group[a])
     inside = verified.filter(held)
     left, right = inside["left"].to_numpy(), inside["right"].to_numpy()
     weight = inside["jaccard"].to_numpy()  # a brief that both contain is no good link between them
-    way = widest_path(left, right, weight, int(unit[a]), int(unit[b])) or []
-    hops = []
-    if a != unit[a] and unit[a] != unit[b]:
-        hops.append(_equal(made, a, int(unit[a])))
+    ruled = _only_ruled(made, inside)
+    way = widest_path(left, right, np.where(ruled, _BY_RULE, weight), int(unit[a]), int(unit[b])) or []
+    hops = [_equal(made, a, int(unit[a]))] if a != unit[a] else []
     for x, y in pairwise(way):
         row = np.flatnonzero((left == min(x, y)) & (right == max(x, y)))[0]
+        if ruled[row]:
+            hops.append(_ruled(made, x, y, "duplicate", said))
+            continue
         pair = inside.slice(row, 1).to_pylist()[0]
         scores = {name: pair[name] for name in ("kind", "jaccard", "containment")}
         hops.append({**_ends(made, x, y), "level": "duplicate", **scores, "strength": float(weight[row])})
-    if b != unit[b] and unit[a] != unit[b]:
+    if b != unit[b]:
         hops.append(_equal(made, int(unit[b]), b))
-    return [_equal(made, a, b)] if unit[a] == unit[b] and a != b else hops
+    return hops
+
+
+def _only_ruled(made: Replay, pairs: pa.Table) -> _Bool:
+    """Tell which accepted pairs are copies because a rule says so, and are none as measured."""
+    ruled: _Bool = pc.equal(pairs["reason"], SAME).to_numpy()
+    left, right = (pairs[side].to_numpy()[ruled] for side in ("left", "right"))
+    measured = duplicates.verify(made.corpus.sketches, left, right, made.params.duplicates)
+    ruled = ruled.copy()
+    ruled[ruled] = ~measured["accepted"].to_numpy(zero_copy_only=False)
+    return ruled
+
+
+def _ruled(made: Replay, x: int, y: int, level: str, said: Rules) -> dict[str, Any]:
+    rule = next(str(rule) for a, b, rule in said if {a, b} == {x, y})
+    return {**_ends(made, x, y), "level": level, "kind": "override", "rule": rule, "strength": 1.0}
 
 
 def _equal(made: Replay, x: int, y: int) -> dict[str, Any]:
@@ -133,19 +167,29 @@ def _ends(made: Replay, x: int, y: int) -> dict[str, Any]:
     return {"a": made.doc_id(x), "b": made.doc_id(y)}
 
 
-def _links(made: Replay, i: int, j: int) -> list[dict[str, Any]]:
+def _links(made: Replay, i: int, j: int, said: Rules) -> list[dict[str, Any]]:
     """Return the hops between two representatives of one story."""
     links, label, positions = made.found.links, made.found.label, made.found.positions
     left, right = links["left"].to_numpy(), links["right"].to_numpy()
     inside = links.filter((label[left] == label[i]) & (label[right] == label[i]))
     left, right, score = (inside[name].to_numpy() for name in ("left", "right", "score"))
-    way = widest_path(left, right, score, i, j) or []
-    hops = []
+    node = made.found.rank[made.copies.group]
+    here = [(x, y) for x, y, _ in said if node[x] != node[y] and label[node[x]] == label[i]]
+    ends = np.array(here, np.int64).reshape(-1, 2)
+    both = [np.concatenate((side, node[ends[:, at]])) for at, side in enumerate((left, right))]
+    way = widest_path(*both, np.concatenate((score, np.full(len(ends), _BY_RULE))), i, j) or []
+    hops: list[dict[str, Any]] = []
     for x, y in pairwise(way):
-        row = np.flatnonzero((left == max(x, y)) & (right == min(x, y)))[0]
-        scores = {"kind": "same_story", "cosine": inside["cosine"][row].as_py(), "score": float(score[row])}
-        ends = _ends(made, int(positions[x]), int(positions[y]))
-        hops.append({**ends, "level": "story", **scores, "strength": float(score[row])})
+        rows = np.flatnonzero((left == max(x, y)) & (right == min(x, y)))
+        if len(rows) == 0:
+            one, other = next((p, q) for pair in here for p, q in (pair, pair[::-1]) if (node[p], node[q]) == (x, y))
+            hops += _copies(made, int(positions[x]), one, said)
+            hops.append(_ruled(made, one, other, "story", said))
+            hops += _copies(made, other, int(positions[y]), said)
+            continue
+        scores = {"kind": "same_story", "cosine": inside["cosine"][rows[0]].as_py(), "score": float(score[rows[0]])}
+        named = _ends(made, int(positions[x]), int(positions[y]))
+        hops.append({**named, "level": "story", **scores, "strength": float(score[rows[0]])})
     return hops
 
 
@@ -161,7 +205,8 @@ class Tree:
         )
         nodes = self._n + len(self._heights)
         self._parent = np.full(nodes, -1)
-        self._size = np.ones(nodes, np.int64)
+        self._size = np.zeros(nodes, np.int64)
+        self._size[: self._n] = np.bincount(self._leaf, minlength=self._n)
         for k, (x, y) in enumerate(self.children.tolist()):
             self._parent[[x, y]] = self._n + k
             self._size[self._n + k] = self._size[x] + self._size[y]
@@ -171,14 +216,16 @@ class Tree:
         label = stories.cut(self._n, self.children, self._heights, replace(self._params, granularity=granularity))[0]
         return bool(label[self._leaf[i]] == label[self._leaf[j]])
 
-    def between(self, i: int, j: int) -> dict[str, Any]:
+    def between(self, i: int, j: int) -> dict[str, Any] | None:
         """Say where two texts meet in the tree, and how the cut fell.
 
         Returns
         -------
-        Plain data, as docs/explain.md lists it under `tree`.
+        Plain data, as docs/explain.md lists it under `tree`; None where rules make one leaf of the two.
         """
         i, j = int(self._leaf[i]), int(self._leaf[j])
+        if i == j:
+            return None
         above = set(self._ancestors(i))
         meet = next((node for node in self._ancestors(j) if node in above), -1)
         kept_i, kept_j = int(self._label[i]), int(self._label[j])

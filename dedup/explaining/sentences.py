@@ -21,27 +21,48 @@ _GATES = {
     "score too low": "next to nothing is left of their likeness without what is common around them",
     "other language": "they are in two languages, and names alone tell no story",
     "template": "they are one template filled in twice",
+    "override different": "a rule keeps them apart",
+    "override ignore": "a rule sets one of them aside",
     "over the budget": "each has so many nearer articles that this pair was left out",
 }
 
 
 def verdict(told: dict[str, Any], one_group: bool, one_story: bool, with_stories: bool) -> dict[str, Any]:
-    """Say in one sentence whether two articles are together, and why.
+    """Say in one sentence whether two articles are together, and why; a rule that decides comes first.
 
     Parameters
     ----------
-    told : the explanation so far: `wording`, `likeness`, `tree`
+    told : the explanation so far: `wording`, `likeness`, `tree`, `rules`
     """
-    wording = told["wording"]
+    wording, rules = told["wording"], told["rules"]
     shared = percent(wording["jaccard"])
     if one_group:
-        return _said(*_copies(wording))
+        code, together, sentence = _copies(wording)
+        if rules["together"]:
+            sentence = f"{_names(rules['together'])} copies of one text; they share {shared} of their wording"
+        return _said(code, together, sentence)
     if one_story:
         sentence = f"two texts of their own ({shared} of the wording shared) that report the same story"
+        if rules["together"]:
+            sentence = f"{_names(rules['together'])} one story"
         return _said("same story", True, sentence)
     if not with_stories:
         return _said("different texts", False, f"two different texts: {_why_no_copies(told)}, {shared} shared")
     return _said("different stories", False, f"two different stories: {_apart(told)}")
+
+
+def _names(rules: list[str]) -> str:
+    """Begin a sentence with the rules that make something of two articles."""
+    return f"by {_listed(rules)} they are"
+
+
+def _listed(rules: list[str]) -> str:
+    shown = [*rules[:3], *([f"{len(rules) - 3:,} more"] if len(rules) > 3 else [])]
+    return f"the rule {shown[0]}" if len(shown) == 1 else f"the rules {', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def _forbidden(rules: list[str]) -> str:
+    return f"{_listed(rules)} keep{'s' if len(rules) == 1 else ''} them apart"
 
 
 def _copies(wording: dict[str, Any]) -> tuple[str, bool, str]:
@@ -62,15 +83,24 @@ def _said(code: str, together: bool, sentence: str) -> dict[str, Any]:
 
 
 def _why_no_copies(told: dict[str, Any]) -> str:
+    rules = told["rules"]
+    if rules["no_copies"]:
+        return _forbidden(rules["no_copies"])
+    if told["wording"]["same_text"] and rules["around_copies"]:
+        return f"{_listed(rules['around_copies'])} parts other copies of them"
     if told["wording"]["same_text"] and told["level"] == "exact":
         return "the run went as far as equal texts only"
     return _REFUSED[told["wording"]["reason"]]
 
 
 def _apart(told: dict[str, Any]) -> str:
-    likeness, tree = told["likeness"], told["tree"]
+    likeness, tree, rules = told["likeness"], told["tree"], told["rules"]
+    if rules["apart"]:
+        return _forbidden(rules["apart"])
     if likeness["gate"]:
         return _GATES[str(likeness["gate"])]
+    if rules["around"]:
+        return f"they are linked (score {likeness['score']:.3f}), but {_listed(rules['around'])} parts their stories"
     if tree["meet"] is None:
         return f"they are linked (score {likeness['score']:.3f}), but the texts around each are not"
     return (
@@ -83,12 +113,14 @@ def missing(told: dict[str, Any], with_stories: bool) -> list[str]:
     """Say what two articles that are apart lack, for each pass."""
     lines = [f"to be copies: {_missing_of_copies(told)}"]
     if with_stories:
-        lines.append(f"to be one story: {_missing_of_story(told['likeness'], told['tree'])}")
+        lines.append(f"to be one story: {_missing_of_story(told)}")
     return lines
 
 
 def _missing_of_copies(told: dict[str, Any]) -> str:
-    wording = told["wording"]
+    wording, rules = told["wording"], told["rules"]
+    if rules["no_copies"]:
+        return f"{_forbidden(rules['no_copies'])}, whatever is measured: it would have to go"
     if wording["reason"] == "wording differs":
         return (
             f"they share {percent(wording['jaccard'])} of their wording, {percent(wording['jaccard_wanted'])} is "
@@ -114,7 +146,10 @@ def _missing_of_copies(told: dict[str, Any]) -> str:
     return _why_no_copies(told)
 
 
-def _missing_of_story(likeness: dict[str, Any], tree: dict[str, Any]) -> str:
+def _missing_of_story(told: dict[str, Any]) -> str:
+    likeness, tree, rules = told["likeness"], told["tree"], told["rules"]
+    if rules["apart"]:
+        return f"{_forbidden(rules['apart'])}, whatever is measured: it would have to go"
     gate, meet = likeness["gate"], tree["meet"]
     if gate in ("below the floor", "lost in the crowd"):
         return f"their cosine is {likeness['cosine']:.3f}, at least {likeness['cosine_wanted']:.3f} is wanted"
