@@ -31,7 +31,7 @@ SKIPPED = {
     ("docs/howto/contributing.md", "python3 -m venv"): _INSTALLS,
     ("docs/howto/contributing.md", "pip install -e '.[dev]'"): _INSTALLS,
     ("docs/howto/contributing.md", "pip install -e '.[docs,bench]'"): _INSTALLS,
-    ("docs/howto/contributing.md", "python -m pytest"): _TESTS,
+    ("docs/howto/contributing.md", "python -m pytest -n auto"): _TESTS,
     ("docs/howto/contributing.md", "ruff check"): _TESTS,
     ("docs/howto/contributing.md", "mypy"): _TESTS,
     ("docs/howto/contributing.md", "reference.py --check"): "test_the_reference_is_that_of_the_code runs it",
@@ -213,7 +213,7 @@ def test_the_commands_of_the_readme():
     """The two that .ci/run takes, word for word."""
     install, test = doc_blocks.indented("README.md")
     assert install.startswith("python3 -m venv .venv && ") and install.endswith("dedup cluster seeds -o out")
-    assert test == ".venv/bin/python -m pytest"
+    assert test == ".venv/bin/python -m pytest -n auto"
 
 
 def anchors(text):
