@@ -149,8 +149,7 @@ def _learnt(
     scopes = recurring.with_entries(scopes, sketches["shingles"], spill, each)
     # Of a text that consists mostly of what others hold there are copies, or it fills in a template: no evidence. A
     # title helps: those of copies are alike, which `_of_many_events` sees, and those of stubs are not.
-    flagged = recurring.union(scope.entries for scope in scopes)
-    own = 2 * np.diff(np.searchsorted(flagged, offsets)) <= np.diff(offsets)
+    own = 2 * recurring.per_document(scopes, offsets, spill) <= np.diff(offsets)
     own |= np.diff(schema.ragged(sketches["title_words"])[1]) >= params.titled
     scopes = [recurring.frequent(scope._replace(evidence=scope.evidence & own)) for scope in scopes]
     flagged = recurring.union(scope.entries for scope in scopes)

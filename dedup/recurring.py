@@ -21,6 +21,7 @@ _Hashes = npt.NDArray[np.uint64]
 
 _ABOVE_ALL = 1 << 16  # count that no slot reaches
 _ENTRY_BYTES = 48  # of a shingle that may be frequent, while it is counted
+_READ_BYTES = 128  # while a shingle is looked at
 
 
 class Scope(NamedTuple):
@@ -89,12 +90,14 @@ def _with_entries(
         return here.start + places, rows, hashing.hash_pairs(scope.codes[rows].astype(np.uint64), values[here][places])
 
     # Positions are in the order of a hash: the first documents are a sample of all.
-    first, sampled = next(spill.slices(offsets), (0, 0))
+    first, sampled = next(spill.slices(offsets, _READ_BYTES), (0, 0))
     share = len(common((first, sampled), scope.evidence, 0, 1)[0]) / max(offsets[sampled], 1)
     parts = 1 << int(share * len(values) * _ENTRY_BYTES * 32 // spill.memory).bit_length()
     known = [np.empty(0, np.uint64)]
     for part in range(parts):
-        pieces = list(each(partial(common, counted=scope.evidence, part=part, parts=parts), spill.slices(offsets)))
+        pieces = list(
+            each(partial(common, counted=scope.evidence, part=part, parts=parts), spill.slices(offsets, _READ_BYTES))
+        )
         pieces.append((np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.uint64)))
         _, rows, hashes = (np.concatenate(column) for column in zip(*pieces, strict=True))
         found, one, counts = np.unique(hashes, return_index=True, return_counts=True)
@@ -106,7 +109,7 @@ def _with_entries(
         key = tfidf.lookup(every, hashes)
         return places[key >= 0], rows[key >= 0].astype(np.uint32), key[key >= 0].astype(np.uint32)
 
-    pieces = [(scope.entries, scope.rows, scope.keys), *each(held, spill.slices(offsets))]
+    pieces = [(scope.entries, scope.rows, scope.keys), *each(held, spill.slices(offsets, _READ_BYTES))]
     entries, rows, keys = (np.concatenate(column) for column in zip(*pieces, strict=True))
     return scope._replace(entries=entries, rows=rows, keys=keys)
 
@@ -131,6 +134,18 @@ def among(scope: Scope, places: _Int) -> Scope:
     return only(scope, found)
 
 
+def per_document(scopes: list[Scope], offsets: _Int, spill: Spill) -> _Int:
+    """Count the places of each document that are listed in any scope, int64[n]."""
+    counts = np.zeros(len(offsets) - 1, np.int64)
+    for start, stop in spill.slices(offsets, _READ_BYTES):
+        bounds = [np.searchsorted(scope.entries, offsets[[start, stop]]) for scope in scopes]
+        listed = union(scope.entries[slice(*some)] for scope, some in zip(scopes, bounds, strict=True))
+        counts[start:stop] = np.diff(np.searchsorted(listed, offsets[start : stop + 1]))
+    return counts
+
+
 def union(lists: Iterable[_Int]) -> _Int:
-    """Return every place that is listed, once, ascending."""
-    return np.unique(np.concatenate([np.empty(0, np.int64), *lists]))
+    """Return every place that is listed, once, ascending; the lists are ascending or nearly so."""
+    every = np.concatenate([np.empty(0, np.int64), *lists])
+    every.sort(kind="stable")  # merges runs; np.unique would put millions of places into a hash table
+    return every[np.diff(every, prepend=-1) != 0]
