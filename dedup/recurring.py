@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from dedup import rarity, schema
 from dedup.kernels import hashing, passages, tfidf
-from dedup.spill import Each, Spill
+from dedup.spill import Each, Spill, trim
+from dedup.stores import joined
 
 _Int = npt.NDArray[np.int64]
 _Bool = npt.NDArray[np.bool_]
@@ -21,6 +22,7 @@ _Hashes = npt.NDArray[np.uint64]
 
 _ABOVE_ALL = 1 << 16  # count that no slot reaches
 _ENTRY_BYTES = 48  # of a shingle that may be frequent, while it is counted
+_AT_ONCE = 1 << 18  # entries
 _READ_BYTES = 128  # while a shingle is looked at
 
 
@@ -109,15 +111,22 @@ def _with_entries(
         key = tfidf.lookup(every, hashes)
         return places[key >= 0], rows[key >= 0].astype(np.uint32), key[key >= 0].astype(np.uint32)
 
-    pieces = [(scope.entries, scope.rows, scope.keys), *each(held, spill.slices(offsets, _READ_BYTES))]
-    entries, rows, keys = (np.concatenate(column) for column in zip(*pieces, strict=True))
-    return scope._replace(entries=entries, rows=rows, keys=keys)
+    columns: tuple[list[Any], ...] = [scope.entries], [scope.rows], [scope.keys]
+    for some in each(held, spill.slices(offsets, _READ_BYTES)):
+        for column, values_of in zip(columns, some, strict=True):
+            column.append(values_of)
+    trim()
+    return Scope(*scope[:3], *map(joined, columns))
 
 
 def frequent(scope: Scope) -> Scope:
     """Keep the entries that stand in enough of the documents that count."""
     counts = np.bincount(scope.keys[scope.evidence[scope.rows]], minlength=int(scope.keys.max(initial=0)) + 1)
-    return only(scope, counts[scope.keys] >= scope.needed[scope.rows])
+    kept = np.empty(len(scope.rows), np.bool_)
+    for start in range(0, len(kept), _AT_ONCE):
+        some = slice(start, start + _AT_ONCE)
+        kept[some] = counts[scope.keys[some]] >= scope.needed[scope.rows[some]]
+    return only(scope, kept)
 
 
 def only(scope: Scope, wanted: _Bool) -> Scope:
@@ -148,4 +157,5 @@ def union(lists: Iterable[_Int]) -> _Int:
     """Return every place that is listed, once, ascending; the lists are ascending or nearly so."""
     every = np.concatenate([np.empty(0, np.int64), *lists])
     every.sort(kind="stable")  # merges runs; np.unique would put millions of places into a hash table
-    return every[np.diff(every, prepend=-1) != 0]
+    once: _Int = every[np.diff(every, prepend=-1) != 0]
+    return once

@@ -169,6 +169,17 @@ def _is_list(kind: pa.DataType) -> bool:
     return bool(pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
 
 
+def joined(parts: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """Concatenate and empty a list of arrays, so that little is there twice."""
+    whole = np.empty(sum(map(len, parts)), parts[0].dtype)
+    end = len(whole)
+    while parts:
+        part = parts.pop()
+        whole[end - len(part) : end] = part
+        end -= len(part)
+    return whole
+
+
 def distinct(found: Iterable[npt.NDArray[np.uint64]]) -> npt.NDArray[np.uint64]:
     """Return each value once, sorted; of many lists that repeat each other a few are held at a time."""
     kept = np.empty(0, np.uint64)
