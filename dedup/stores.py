@@ -194,6 +194,9 @@ def distinct(found: Iterable[npt.NDArray[np.uint64]]) -> npt.NDArray[np.uint64]:
 
 
 def _merged(lists: list[npt.NDArray[np.uint64]]) -> npt.NDArray[np.uint64]:
-    every: npt.NDArray[np.uint64] = np.sort(np.concatenate(lists))  # NumPy's unique takes four times as long
-    once: npt.NDArray[np.uint64] = every[np.diff(every, prepend=~every[:1]) != 0]
+    every = np.concatenate(lists)
+    every.sort()  # NumPy's unique takes four times as long
+    new = np.ones(len(every), np.bool_)
+    np.not_equal(every[1:], every[:-1], out=new[1:])
+    once: npt.NDArray[np.uint64] = every[new]
     return once
