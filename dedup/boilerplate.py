@@ -141,14 +141,15 @@ def _learnt(
     offsets = schema.ragged(sketches["shingles"])[1]
     digest = schema.matrix(sketches["digest"])
     codes = schema.one_chunk(source).dictionary_encode().indices.fill_null(-1).to_numpy().astype(np.int64)
+    first, everywhere = recurring.first_of_text(codes, digest), np.zeros(len(codes), np.int64)
     scopes = [
-        recurring.scope(codes, digest, params.source_share, params.least),
-        recurring.scope(np.zeros(len(codes), np.int64), digest, params.corpus_share, params.least),
+        recurring.scope(codes, first, params.source_share, params.least),
+        recurring.scope(everywhere, recurring.first_of_text(everywhere, digest), params.corpus_share, params.least),
     ]
     scopes = recurring.with_entries(scopes, sketches["shingles"], spill, each)
     # Of a text that consists mostly of what others hold there are copies, or it fills in a template: no evidence. A
     # title helps: those of copies are alike, which `_of_many_events` sees, and those of stubs are not.
-    own = 2 * np.diff(np.searchsorted(recurring.union(scope.entries for scope in scopes), offsets)) <= np.diff(offsets)
+    own = 2 * recurring.per_document(scopes, offsets, spill) <= np.diff(offsets)
     own |= np.diff(schema.ragged(sketches["title_words"])[1]) >= params.titled
     scopes = [recurring.frequent(scope._replace(evidence=scope.evidence & own)) for scope in scopes]
     flagged = recurring.union(scope.entries for scope in scopes)
@@ -159,14 +160,14 @@ def _learnt(
         return found
 
     runs = np.concatenate([np.empty(0, np.int64), *each(runs_of, spill.slices(offsets))])
-    scopes = [recurring.only(scope, np.isin(scope.entries, runs)) for scope in scopes]
+    scopes = [recurring.among(scope, runs) for scope in scopes]
 
     def bare(rows: _Int) -> pa.Table:
         """Return the terms of some documents without the frequent passages."""
         parts = [every.terms.slice(0, 0)]
         for part in spill.picks(len(rows), _PICKED):
             some = every.take(rows[part])
-            covered = _passages(some, _local(flagged, offsets, rows[part]), params)[0]
+            covered = _passages(some, _local(flagged, offsets, first[rows[part]]), params)[0]
             parts.append(_discounted(some, covered)[0])
         return pa.concat_tables(parts)
 

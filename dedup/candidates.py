@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +17,7 @@ from dedup.kernels import lsh, prefix
 from dedup.params import DuplicateParams
 from dedup.recall import band_shape
 from dedup.spill import IN_MEMORY, Each, Spill
-from dedup.stores import Shuffle, distinct
+from dedup.stores import Shuffle, distinct, joined
 
 _Int = npt.NDArray[np.int64]
 _Bool = npt.NDArray[np.bool_]
@@ -167,8 +166,8 @@ def _prefix_pairs(
         total += len(members)
     bounds, sizes = np.append(np.concatenate(starts), total), np.diff(schema.ragged(shingles)[1])
     starts.clear()
-    members = _joined(holders)
-    places, runs, first = prefix.keys_of_members(bounds, members, _joined(own), len(sizes))
+    members = joined(holders)
+    places, runs, first = prefix.keys_of_members(bounds, members, joined(own), len(sizes))
     sizes = sizes.astype(np.int32)
     skipped["hot_keys"] += _hot(bounds, params)
 
@@ -224,17 +223,6 @@ def _postings(shingles: pa.ChunkedArray, alive: _Bool, params: DuplicateParams, 
     for table in each(hold, spill.slices(offsets)):
         holders.add([table], table["key"].to_numpy())
     return holders
-
-
-def _joined(parts: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
-    """Concatenate and empty a list of arrays, so that little is there twice."""
-    whole = np.empty(sum(map(len, parts)), parts[0].dtype)
-    end = len(whole)
-    while parts:
-        part = parts.pop()
-        whole[end - len(part) : end] = part
-        end -= len(part)
-    return whole
 
 
 def _unpacked(pairs: _Pairs) -> tuple[_Int, _Int]:

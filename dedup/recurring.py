@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from dedup import rarity, schema
-from dedup.kernels import hashing, passages
-from dedup.spill import Each, Spill
+from dedup.kernels import hashing, passages, tfidf
+from dedup.spill import Each, Spill, trim
+from dedup.stores import joined
 
 _Int = npt.NDArray[np.int64]
 _Bool = npt.NDArray[np.bool_]
+_Rows = npt.NDArray[np.uint32]
+_Hashes = npt.NDArray[np.uint64]
 
 _ABOVE_ALL = 1 << 16  # count that no slot reaches
 _ENTRY_BYTES = 48  # of a shingle that may be frequent, while it is counted
+_AT_ONCE = 1 << 18  # entries
+_READ_BYTES = 128  # while a shingle is looked at
 
 
 class Scope(NamedTuple):
@@ -28,84 +33,100 @@ class Scope(NamedTuple):
     evidence: _Bool  # [n] documents that count: one of each text in each source
     needed: _Int  # [n] documents from which a shingle is frequent
     entries: _Int  # [e] places among all shingles, ascending
-    rows: _Int  # [e] documents
-    keys: _Int  # [e] dense; equal for one shingle in one source
+    rows: _Rows  # [e] documents
+    keys: _Rows  # [e] dense; equal for one shingle in one source
 
 
-def scope(codes: _Int, digest: npt.NDArray[np.uint64], share: float, least: int) -> Scope:
-    """Count each text once in its source; entries are still to be found."""
+def first_of_text(codes: _Int, digest: npt.NDArray[np.uint64]) -> _Int:
+    """Return the first document of each one's text in its source, int64[n]."""
     order = np.lexsort((codes, digest[:, 1], digest[:, 0]))
     texts = np.column_stack((digest, codes.astype(np.uint64)))[order]
-    evidence = np.ones(len(codes), np.bool_)
-    evidence[order[1:]] = (texts[1:] != texts[:-1]).any(axis=1)
+    start = np.zeros(len(codes), np.int64)
+    start[1:] = np.where((texts[1:] != texts[:-1]).any(axis=1), np.arange(1, len(codes)), 0)
+    first = np.empty(len(codes), np.int64)
+    first[order] = order[np.maximum.accumulate(start)]
+    return first
+
+
+def scope(codes: _Int, first: _Int, share: float, least: int) -> Scope:
+    """Count each text once in its source, the `first_of_text`; entries are still to be found."""
+    evidence = first == np.arange(len(first))
     sizes = np.bincount(codes[evidence] + 1, minlength=1)  # -1, unknown, comes first
     needed = np.maximum(least, np.ceil(share * sizes)).astype(np.int64)[codes + 1]
-    return Scope(codes, evidence, needed, *(np.empty(0, np.int64),) * 3)
+    return Scope(codes, evidence, needed, np.empty(0, np.int64), *(np.empty(0, np.uint32),) * 2)
 
 
 def with_entries(scopes: list[Scope], shingles: pa.ChunkedArray, spill: Spill, each: Each = map) -> list[Scope]:
-    """Find the frequent shingles of each scope."""
+    """Find the frequent shingles of each scope, in the documents that are evidence in any of them.
+
+    Documents left out have a text that such a document of their source has too.
+    """
     values, offsets = schema.ragged(shingles)
     alive = np.ones(len(offsets) - 1, np.bool_)
     # Counts to 65,535, since a share of a large source is many: were whatever lies above 255 taken for frequent, there
     # would be more of it, and more parts of it to walk over, the larger the corpus.
     slots = 1 << max((2 * len(values)).bit_length(), 10)
     seen = rarity.slot_counts(shingles, slots, spill, alive, np.uint16, each)
-    return [_with_entries(scope, values, offsets, seen, spill, each) for scope in scopes]
+    told = np.any([scope.evidence for scope in scopes], axis=0)
+    return [_with_entries(scope, told, values, offsets, seen, spill, each) for scope in scopes]
 
 
 def _with_entries(
     scope: Scope,
+    told: _Bool,
     values: npt.NDArray[np.uint64],
     offsets: _Int,
     seen: npt.NDArray[np.uint16],
     spill: Spill,
     each: Each,
 ) -> Scope:
-    """Find them among those common enough by `seen`, part by part of all possible hashes."""
+    """Find them among those common enough by `seen`: count the hashes part by part, then list who holds one."""
     bounds = np.where(scope.codes < 0, _ABOVE_ALL, np.minimum(scope.needed, _ABOVE_ALL - 1)).astype(np.int64)
 
-    def common(some: tuple[int, int], part: int, parts: int) -> tuple[_Int, _Int]:
+    def common(some: tuple[int, int], counted: _Bool, part: int, parts: int) -> tuple[_Int, _Int, _Hashes]:
+        """Return places, documents and hashes, with their source, of shingles of the `counted` documents."""
         here, ends = rarity.rows(offsets, *some)
-        places, rows = passages.common(values[here], ends, seen[here], bounds[slice(*some)], part, parts)
-        return here.start + places, some[0] + rows
+        least = np.where(counted[slice(*some)], bounds[slice(*some)], _ABOVE_ALL)
+        places, rows = passages.common(values[here], ends, seen[here], least, part, parts)
+        rows += some[0]
+        return here.start + places, rows, hashing.hash_pairs(scope.codes[rows].astype(np.uint64), values[here][places])
 
     # Positions are in the order of a hash: the first documents are a sample of all.
-    first, sampled = next(spill.slices(offsets), (0, 0))
-    share = len(common((first, sampled), 0, 1)[0]) / max(offsets[sampled], 1)
-    parts = 1 << int(share * len(values) * _ENTRY_BYTES * 8 // spill.memory).bit_length()
-    found = []
+    first, sampled = next(spill.slices(offsets, _READ_BYTES), (0, 0))
+    share = len(common((first, sampled), scope.evidence, 0, 1)[0]) / max(offsets[sampled], 1)
+    parts = 1 << int(share * len(values) * _ENTRY_BYTES * 32 // spill.memory).bit_length()
+    known = [np.empty(0, np.uint64)]
     for part in range(parts):
-        pieces = list(each(partial(common, part=part, parts=parts), spill.slices(offsets)))
-        pieces.append((np.empty(0, np.int64), np.empty(0, np.int64)))
-        entries, rows = (np.concatenate(column) for column in zip(*pieces, strict=True))
-        keys = hashing.hash_pairs(scope.codes[rows].astype(np.uint64), _gathered(values, entries, spill))
-        some = scope._replace(entries=entries, rows=rows, keys=np.unique(keys, return_inverse=True)[1])
-        found.append(frequent(some))
-    return _joined(found)
+        pieces = list(
+            each(partial(common, counted=scope.evidence, part=part, parts=parts), spill.slices(offsets, _READ_BYTES))
+        )
+        pieces.append((np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.uint64)))
+        _, rows, hashes = (np.concatenate(column) for column in zip(*pieces, strict=True))
+        found, one, counts = np.unique(hashes, return_index=True, return_counts=True)
+        known.append(found[counts >= scope.needed[rows[one]]])
+    every = np.sort(np.concatenate(known))
 
+    def held(some: tuple[int, int]) -> tuple[_Int, _Rows, _Rows]:
+        places, rows, hashes = common(some, told, 0, 1)
+        key = tfidf.lookup(every, hashes)
+        return places[key >= 0], rows[key >= 0].astype(np.uint32), key[key >= 0].astype(np.uint32)
 
-def _gathered(values: npt.NDArray[np.uint64], places: _Int, spill: Spill) -> npt.NDArray[np.uint64]:
-    """Read values at ascending places."""
-    found = np.empty(len(places), np.uint64)
-    for start, stop in spill.rows(len(places), 1 << 10):
-        found[start:stop] = values[places[start:stop]]
-    return found
-
-
-def _joined(parts: list[Scope]) -> Scope:
-    """Put the entries of several parts into one scope."""
-    shift = np.cumsum([0, *(int(part.keys.max(initial=-1)) + 1 for part in parts)])
-    keys = np.concatenate([part.keys + first for part, first in zip(parts, shift[:-1], strict=True)])
-    entries, rows = (np.concatenate([getattr(part, name) for part in parts]) for name in ("entries", "rows"))
-    order = np.argsort(entries)
-    return parts[0]._replace(entries=entries[order], rows=rows[order], keys=keys[order])
+    columns: tuple[list[Any], ...] = [scope.entries], [scope.rows], [scope.keys]
+    for some in each(held, spill.slices(offsets, _READ_BYTES)):
+        for column, values_of in zip(columns, some, strict=True):
+            column.append(values_of)
+    trim()
+    return Scope(*scope[:3], *map(joined, columns))
 
 
 def frequent(scope: Scope) -> Scope:
     """Keep the entries that stand in enough of the documents that count."""
-    counts = np.bincount(scope.keys[scope.evidence[scope.rows]], minlength=int(scope.keys.max(initial=-1)) + 1)
-    return only(scope, counts[scope.keys] >= scope.needed[scope.rows])
+    counts = np.bincount(scope.keys[scope.evidence[scope.rows]], minlength=int(scope.keys.max(initial=0)) + 1)
+    kept = np.empty(len(scope.rows), np.bool_)
+    for start in range(0, len(kept), _AT_ONCE):
+        some = slice(start, start + _AT_ONCE)
+        kept[some] = counts[scope.keys[some]] >= scope.needed[scope.rows[some]]
+    return only(scope, kept)
 
 
 def only(scope: Scope, wanted: _Bool) -> Scope:
@@ -113,6 +134,28 @@ def only(scope: Scope, wanted: _Bool) -> Scope:
     return scope._replace(entries=scope.entries[wanted], rows=scope.rows[wanted], keys=scope.keys[wanted])
 
 
+def among(scope: Scope, places: _Int) -> Scope:
+    """Keep the entries at the given places, which are distinct and ascending, and all of them entries of some scope."""
+    at = np.searchsorted(places, scope.entries)
+    found = np.zeros(len(at), np.bool_)
+    inner = at < len(places)
+    found[inner] = places[at[inner]] == scope.entries[inner]
+    return only(scope, found)
+
+
+def per_document(scopes: list[Scope], offsets: _Int, spill: Spill) -> _Int:
+    """Count the places of each document that are listed in any scope, int64[n]."""
+    counts = np.zeros(len(offsets) - 1, np.int64)
+    for start, stop in spill.slices(offsets, _READ_BYTES):
+        bounds = [np.searchsorted(scope.entries, offsets[[start, stop]]) for scope in scopes]
+        listed = union(scope.entries[slice(*some)] for scope, some in zip(scopes, bounds, strict=True))
+        counts[start:stop] = np.diff(np.searchsorted(listed, offsets[start : stop + 1]))
+    return counts
+
+
 def union(lists: Iterable[_Int]) -> _Int:
-    """Return every place that is listed, once, ascending."""
-    return np.unique(np.concatenate([np.empty(0, np.int64), *lists]))
+    """Return every place that is listed, once, ascending; the lists are ascending or nearly so."""
+    every = np.concatenate([np.empty(0, np.int64), *lists])
+    every.sort(kind="stable")  # merges runs; np.unique would put millions of places into a hash table
+    once: _Int = every[np.diff(every, prepend=-1) != 0]
+    return once
