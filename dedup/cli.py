@@ -245,9 +245,13 @@ def filter_command(
 @app.command()
 def evaluate(
     *,
+    ctx: options.Context,
     run: options.Run,
     gold: options.Gold,
     sweep: options.Sweep = False,
+    jobs: options.Jobs = None,  # these three are read from the context
+    memory: options.Memory = None,
+    tmp_dir: options.TmpDir = None,
     as_json: options.Json = False,
     no_color: options.NoColor = False,
     verbose: options.Verbose = False,
@@ -261,10 +265,13 @@ def evaluate(
     stdout, stderr = _consoles(no_color)
     if sweep:
         from dedup import charts
+        from dedup.replay import params_of
         from dedup.sweep import sweep as score_along
 
+        result = open_run(run)
+        params = params_of(result, **options.means_in_force(ctx))
         with terminal.progress(stderr, "auto", moving=not verbose) as report:
-            curves = score_along(open_run(run), read_gold(gold), progress=report)
+            curves = score_along(result, read_gold(gold), params, progress=report)
         _print_json(curves) if as_json else charts.curves(stdout, curves)
         return
     scores = score(open_run(run).documents, read_gold(gold))

@@ -93,6 +93,12 @@ def in_force(ctx: typer.Context, config: str | None) -> dict[str, Setting]:
     return settings.layered(flags, config)
 
 
+def means_in_force(ctx: typer.Context) -> dict[str, Any]:
+    """Return with what a run is to be made again: jobs, memory and tmp_dir, in layers as those of `in_force`."""
+    found = in_force(ctx, None)
+    return {name: found[name].value for name in ("jobs", "memory", "tmp_dir")}
+
+
 def with_settings_of(other: Callable[..., None]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return a decorator that gives a command those options of another that are settings, after its own."""
 

@@ -19,7 +19,7 @@ from dedup import reading
 from dedup.engines.local import LocalEngine
 from dedup.errors import InputError
 from dedup.findings import Copies, Corpus, Stories
-from dedup.params import Level, Params, from_results
+from dedup.params import Level, Params, from_results, parse_size
 from dedup.pipeline import Clock, Progress, find_copies, find_stories, read, without_boilerplate
 from dedup.policy import parse_policy
 from dedup.run import Result
@@ -60,7 +60,13 @@ class Replay(NamedTuple):
         return label
 
 
-def replay(run: Result, asking: str, progress: Progress | None = None, level: Level | None = None) -> Replay:
+def replay(
+    run: Result,
+    asking: str,
+    progress: Progress | None = None,
+    level: Level | None = None,
+    params: Params | None = None,
+) -> Replay:
     """Make a run again in memory.
 
     Parameters
@@ -68,6 +74,7 @@ def replay(run: Result, asking: str, progress: Progress | None = None, level: Le
     asking : who needs it, for messages
     progress : called with (stage, done, total or None)
     level : how far to go; None: as far as the run.
+    params : of `params_of`; None: with what `cluster` works by default.
 
     Raises
     ------
@@ -76,23 +83,28 @@ def replay(run: Result, asking: str, progress: Progress | None = None, level: Le
     SettingsError
         Another version of dedup, with other settings, made the run.
     """
-    params = params_of(run)
+    params = params or params_of(run)
     own = replace(params, level=level or params.level)
     clock = Clock(progress or (lambda *_: None))
     with LocalEngine(own.jobs) as engine:
         corpus = without_boilerplate(corpus_of(run, own, engine, clock, asking), own, clock, engine.map)
         copies = find_copies(corpus, own, parse_policy(own.canonical), clock, engine.map)
         made = Replay(own, corpus, copies, find_stories(corpus, copies, own, engine, clock))
-    if own.level == params.level:
+    made_at = run.manifest["settings"]["level"]
+    if own.level == made_at:
         _check_same(run, made, asking, {"duplicate_id": made.copies.group, "story_id": made.story})
-    elif (own.level, params.level) == ("duplicate", "story"):
+    elif (own.level, made_at) == ("duplicate", "story"):
         _check_same(run, made, asking, {"duplicate_id": made.copies.group})
     return made
 
 
-def params_of(run: Result) -> Params:
-    """Return the settings of a run, with its rules; raises as `from_results`."""
-    return from_results(run.manifest["settings"], run.manifest.get("overrides", {}).get("path"))
+def params_of(
+    run: Result, jobs: int | None = None, memory: int | str | None = None, tmp_dir: str | None = None
+) -> Params:
+    """Return the settings of a run, with its rules, and with what it is to be made again; raises as `from_results`."""
+    own = from_results(run.manifest["settings"], run.manifest.get("overrides", {}).get("path"))
+    room = None if memory is None else parse_size(memory)
+    return replace(own, jobs=jobs, memory=room, tmp_dir=tmp_dir)
 
 
 def corpus_of(run: Result, params: Params, engine: LocalEngine, clock: Clock, asking: str) -> Corpus:

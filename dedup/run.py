@@ -171,7 +171,14 @@ class Result:
         return lookup.story(self, any_id)
 
     def explain(
-        self, a: str, b: str, *, progress: Callable[[str, int, int | None], None] | None = None
+        self,
+        a: str,
+        b: str,
+        *,
+        jobs: int | None = None,
+        memory: int | str | None = None,
+        tmp_dir: str | None = None,
+        progress: Callable[[str, int, int | None], None] | None = None,
     ) -> dict[str, Any]:
         """Say why two articles are together or apart, as plain data; docs/explain.md lists it.
 
@@ -181,6 +188,7 @@ class Result:
         Parameters
         ----------
         a, b : ids of articles; one of a story or group is that of the article that stands for it.
+        jobs, memory, tmp_dir : for making the run again, as for `cluster`.
         progress : called with (stage, done, total or None).
 
         Raises
@@ -190,7 +198,7 @@ class Result:
         SettingsError
             Both are the same article, or another version of dedup, with other settings, made the run.
         """
-        return dedup.explain(self, a, b, progress)
+        return dedup.explain(self, a, b, progress, jobs=jobs, memory=memory, tmp_dir=tmp_dir)
 
 
 def kept_column(level: str) -> str:

@@ -162,6 +162,18 @@ class TestFooters:
         assert counts(result)[0] == 13
 
 
+    def test_one_text_many_times_in_a_source_loses_it_everywhere(self):
+        """What recurs is sought in the first of them; the others are told."""
+        rows = articles(12)
+        again = [{**row, "id": f"{row['id']}-{k}"} for row in rows[:4] for k in range(3)]
+        left, plain = strip(read([*rows, *again])), strip(read(rows))
+        assert left.documents == 12 + len(again)
+        once = by_row(plain.sketches, "shingles")
+        many = by_row(left.sketches, "shingles")
+        assert [many[row] for row in range(12)] == [once[row] for row in range(12)]
+        assert [many[12 + place] for place in range(len(again))] == [once[place // 3] for place in range(len(again))]
+
+
 class TestWhatStays:
     def test_copies_are_no_boilerplate(self):
         """A wire text sent thirty times by one source, each time with other words changed."""

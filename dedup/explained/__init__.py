@@ -9,9 +9,13 @@ from dedup import options
 
 def explain(
     *,
+    ctx: options.Context,
     run: options.Run,
     a: options.ArticleA,
     b: options.ArticleB,
+    jobs: options.Jobs = None,
+    memory: options.Memory = None,
+    tmp_dir: options.TmpDir = None,
     as_json: options.Json = False,
     no_color: options.NoColor = False,
     verbose: options.Verbose = False,
@@ -26,9 +30,10 @@ def explain(
     from dedup.explained.page import Page
     from dedup.run import open_run
 
+    means = options.means_in_force(ctx)
     stdout, stderr = options.consoles(no_color)
     with terminal.progress(stderr, "auto", moving=not verbose) as report:
-        told = open_run(run).explain(a, b, progress=report)
+        told = open_run(run).explain(a, b, **means, progress=report)
     if as_json:
         options.print_json(summaries.plain(told))
         return

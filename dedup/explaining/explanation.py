@@ -11,9 +11,9 @@ from dedup import lookup
 from dedup.errors import SettingsError
 from dedup.explaining import choosing, joining, likeness, linking, sentences, wording
 from dedup.explaining.ruling import Ruling
-from dedup.params import Level
+from dedup.params import Level, Params
 from dedup.pipeline import Progress
-from dedup.replay import replay, texts_of
+from dedup.replay import params_of, replay, texts_of
 from dedup.run import Result
 
 _SHOWN = (
@@ -38,8 +38,8 @@ _SHOWN = (
 class _Made:
     """What explanations of one run have in common."""
 
-    def __init__(self, run: Result, progress: Progress, level: Level) -> None:
-        self.replay = replay(run, "explain", progress, level)
+    def __init__(self, run: Result, progress: Progress, level: Level, params: Params) -> None:
+        self.replay = replay(run, "explain", progress, level, params)
         self.ruling = Ruling(self.replay)
         self.tree = linking.Tree(self.replay) if self.replay.params.level == "story" else None
 
@@ -47,7 +47,16 @@ class _Made:
 _MADE: WeakKeyDictionary[Result, _Made] = WeakKeyDictionary()  # so that the next pair of a run takes a moment
 
 
-def explain(run: Result, a: str, b: str, progress: Progress | None = None) -> dict[str, Any]:
+def explain(
+    run: Result,
+    a: str,
+    b: str,
+    progress: Progress | None = None,
+    *,
+    jobs: int | None = None,
+    memory: int | str | None = None,
+    tmp_dir: str | None = None,
+) -> dict[str, Any]:
     """Say why two articles are together or apart; see `Result.explain`.
 
     Raises
@@ -66,7 +75,8 @@ def explain(run: Result, a: str, b: str, progress: Progress | None = None) -> di
     # Of two copies pass 2 has nothing to say, and it takes as long as all else.
     enough = ("duplicate", level) if rows[0]["duplicate_id"] == rows[1]["duplicate_id"] else (level,)
     if run not in _MADE or _MADE[run].replay.params.level not in enough:
-        _MADE[run] = _Made(run, report, "duplicate" if level == "story" and len(enough) > 1 else level)
+        how_far: Level = "duplicate" if level == "story" and len(enough) > 1 else level
+        _MADE[run] = _Made(run, report, how_far, params_of(run, jobs, memory, tmp_dir))
     return _explained(run, _MADE[run], rows[0], rows[1], report)
 
 

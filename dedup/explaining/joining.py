@@ -87,7 +87,7 @@ def _levels(run: Result, made: Replay, a: int, b: int, progress: Progress) -> It
     own = made.params.level
     ids = made.doc_id(a), made.doc_id(b)
     for level in levels[levels.index(own) + 1 :]:
-        other = replay(run, "explain", progress, level)
+        other = replay(run, "explain", progress, level, made.params)
         x, y = (other.position(doc_id) for doc_id in ids)
         label = other.story if level == "story" else other.copies.group
         if label[x] == label[y]:

@@ -16,6 +16,7 @@ from dedup.terminal.screen import cut, line, padded, plural, prose, signs, span
 _MOST_OF_A_SOURCE = 24
 _LEAST_OF_A_SOURCE = 6
 _MOST_SIGNS = 40  # of articles over time
+_ASKED = " <"  # behind an id, which is there to be copied
 _WORDS = {"same_story": "same story"}
 
 
@@ -64,7 +65,7 @@ def story(to: Console, found: dict[str, Any], top: int, asked: str) -> None:
         what = f"{plural(left, 'more text')} with {plural(articles, 'article')}"
         line(to, f"{drawn.last} {drawn.cut} {what}; --top {len(groups)} shows all", "dim")
     to.print()
-    _legend(to, groups)
+    _legend(to, groups, page.asked)
 
 
 def _is_asked(groups: dict[str, list[dict[str, Any]]], asked: str) -> list[bool]:
@@ -114,7 +115,7 @@ def _page(to: Console, documents: list[dict[str, Any]], asked: str) -> _Page:
     date = 10 if any(document["published_at"] for document in documents) else 0
     if not to.is_terminal:
         return _Page(date, sources, asked, on_one_line=True)
-    room = to.width - 26 - ids
+    room = to.width - 26 - len(_ASKED) - ids
     date = date if room >= 12 else 0
     room -= date + 4
     source = min(sources, _MOST_OF_A_SOURCE, max(room, 0))
@@ -132,7 +133,9 @@ def _group(
     page: _Page,
 ) -> None:
     drawn = signs(to)
-    said = Text(f"{stem} ").append(duplicate_id, "reverse" if duplicate_id == page.asked else "").append("  ")
+    said = Text(f"{stem} ")
+    _name(said, duplicate_id, duplicate_id == page.asked)
+    said.append("  ")
     size = f"{plural(len(documents), 'article')} with one text"
     to.print(said.append(cut(to, size, to.width - said.cell_len)), soft_wrap=True)
     left = len(documents) - len(shown)
@@ -175,13 +178,17 @@ def _article(
         source = document["source"] or ""
         cells.append(padded(cut(to, source, page.source) if to.is_terminal else clean(source), page.source))
     said = Text(f"{cells[0]} " + "  ".join(cells[1:]) + "  ")
-    said.append(clean(document["doc_id"]), "reverse" if marked or document["doc_id"] == page.asked else "")
+    _name(said, clean(document["doc_id"]), marked or document["doc_id"] == page.asked)
     title = _title(document)
     if page.on_one_line:
         said.append("  " + (cut(to, title, to.width - said.cell_len - 2) if to.is_terminal else clean(title)))
     to.print(said, soft_wrap=True)  # an id is there to be copied, so it is never cut
     if titled and not page.on_one_line:
         to.print(Text(f"{trunk}   ").append(cut(to, title, to.width - cell_len(trunk) - 3), "dim"))
+
+
+def _name(said: Text, name: str, asked: bool) -> None:
+    said.append(name, "reverse" if asked else "").append(_ASKED if asked else "")
 
 
 def _title(document: dict[str, Any]) -> str:
@@ -197,7 +204,9 @@ def _likeness(document: dict[str, Any]) -> float | None:
     return document["containment" if document["relation"] == "contained" else "jaccard"]  # type: ignore[no-any-return]
 
 
-def _legend(to: Console, groups: dict[str, list[dict[str, Any]]]) -> None:
+def _legend(to: Console, groups: dict[str, list[dict[str, Any]]], asked: str) -> None:
+    if any(_is_asked(groups, asked)):
+        prose(to, f"{_ASKED.strip()} what you asked for", "dim")
     prose(to, "* stands for the whole story, + for the copies of one text", "dim")
     if len(groups) > 1:
         prose(to, "same story: other words; the number is the likeness (cosine) to *, 0 to 1", "dim")
