@@ -114,7 +114,7 @@ def cluster(  # the settings among these are read from the context, with the lay
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Group articles into duplicates and stories, and write them to a folder.
+    """Group articles into copies and stories, and write a run.
 
     Reads JSON, JSON Lines, CSV, TSV, Parquet, text, Markdown and HTML files, packed or not. Results go to stdout, all
     else to stderr.
@@ -198,7 +198,7 @@ def show(
     no_color: options.NoColor = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Show the largest stories, or one story with its groups and articles."""
+    """Show the largest stories, or one story and its articles."""
     from dedup import summaries, terminal
     from dedup.run import open_run
 
@@ -283,7 +283,7 @@ def evaluate(
 
 @app.command()
 def verify(*, run: options.Run, as_json: options.Json = False, verbose: options.Verbose = False) -> None:
-    """Compare a run with its manifest, and its tables with each other.
+    """See that a run is whole: its files, and what they say.
 
     Leaves with 0 where all is well and with 8 where something is damaged, one line each on stdout.
     """

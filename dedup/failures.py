@@ -19,10 +19,17 @@ LOG = logging.getLogger("dedup")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FAILING = (errno.EIO, errno.EROFS, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 _MOST_SHOWN = 300  # characters of an unforeseen message: some hold whole tables
+_ORDER = (
+    "cluster", "inspect", "show", "explain", "report", "filter", "evaluate", "review", "calibrate", "verify", "config",
+)  # fmt: skip
 
 
 class Commands(typer.core.TyperGroup):
     """All commands, with the one place where errors become exit codes."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Name the commands in the order in which a user meets them."""
+        return sorted(super().list_commands(ctx), key=_ORDER.index)
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command; on an error, say what is wrong and leave with its exit code."""

@@ -34,7 +34,7 @@ def review(
     no_color: options.NoColor = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Judge pairs of articles, most of them where the run was least sure.
+    """Judge pairs of articles of which a run was least sure.
 
     Shows two articles side by side and takes t (same text), s (same story), d (different), k (skip), b (back) or q
     (quit): single keys in a terminal, else lines of standard input. What is judged is not asked again.
@@ -103,7 +103,7 @@ def calibrate(
     no_color: options.NoColor = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Propose settings that fit a person's verdicts better beyond doubt.
+    """Propose settings that fit a person's verdicts.
 
     Clusters the input of the run again at other thresholds. Where verdicts are too few, or the settings in force are as
     good as any, nothing is proposed and nothing written.

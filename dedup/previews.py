@@ -112,7 +112,7 @@ def config(
     no_color: options.NoColor = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Show the settings in force, where each came from, and the recall.
+    """Show the settings in force, and where each came from.
 
     Flags win over DEDUP_* variables, these over dedup.toml, this over defaults.
     """

@@ -15,7 +15,7 @@ def report(
     as_json: options.Json = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Write one HTML page to look at: stories, copies, outlets, scores.
+    """Write one HTML page about a run, to look at.
 
     The page holds all it needs, opens without a network, and stays under 3 MB.
     """

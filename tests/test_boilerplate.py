@@ -161,7 +161,6 @@ class TestFooters:
         assert {row["relation"] for row in twins} >= {"exact"} and {row["similarity"] for row in twins} == {1.0}
         assert counts(result)[0] == 13
 
-
     def test_one_text_many_times_in_a_source_loses_it_everywhere(self):
         """What recurs is sought in the first of them; the others are told."""
         rows = articles(12)
