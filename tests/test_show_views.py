@@ -114,7 +114,9 @@ def test_a_tree_keeps_to_the_terminal(seeds, width, titles):
     lines = on_screen(result, width, one).splitlines()
     assert max(map(cell_len, lines)) <= width
     names = [document["doc_id"] for document in result.story(one)["documents"]]
-    assert all(sum(line.endswith(name) or f"{name}  " in line for line in lines) == 1 for name in names)
+    bare = [line.replace(f"{one} <", one) for line in lines]
+    assert sum(was != line for was, line in zip(bare, lines, strict=True)) == 1  # marked without colour too
+    assert all(sum(line.endswith(name) or f"{name}  " in line for line in bare) == 1 for name in names)
 
 
 def test_the_canonical_has_a_sign_and_a_word(seeds):

@@ -176,8 +176,9 @@ def _links(made: Replay, i: int, j: int, said: Rules) -> list[dict[str, Any]]:
     node = made.found.rank[made.copies.group]
     here = [(x, y) for x, y, _ in said if node[x] != node[y] and label[node[x]] == label[i]]
     ends = np.array(here, np.int64).reshape(-1, 2)
-    both = [np.concatenate((side, node[ends[:, at]])) for at, side in enumerate((left, right))]
-    way = widest_path(*both, np.concatenate((score, np.full(len(ends), _BY_RULE))), i, j) or []
+    every = [np.concatenate((side, node[ends[:, at]])) for at, side in enumerate((left, right))]
+    weight = np.concatenate((score, np.full(len(ends), _BY_RULE)))
+    way = widest_path(every[0], every[1], weight, i, j) or []
     hops: list[dict[str, Any]] = []
     for x, y in pairwise(way):
         rows = np.flatnonzero((left == max(x, y)) & (right == min(x, y)))

@@ -80,7 +80,7 @@ class Ruling:
     @staticmethod
     def _labels(node: _Int, pairs: list[tuple[int, int, Rule]]) -> _Int:
         """Return for each document what its node is joined to by rules, itself where it is to none; int64[n]."""
-        left, right = (np.array([node[pair[side]] for pair in pairs], np.int64) for side in (0, 1))
+        left, right = (node[np.array(side, np.int64)] for side in ([x for x, _, _ in pairs], [y for _, y, _ in pairs]))
         joined: _Int = jaccard.components(int(node.max()) + 1, left, right)[node]
         return joined
 
