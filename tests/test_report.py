@@ -92,6 +92,8 @@ def test_an_input_is_not_overwritten(tmp_path):
         report.write_report(dedup.open_run(tmp_path / "OUT"), tmp_path, "overwrite")
     with pytest.raises(InputError, match="no folder"):
         report.write_report(dedup.open_run(tmp_path / "OUT"), tmp_path / "no" / "r.html")
+    with pytest.raises(SettingsError, match=r"s3://b/r.html: got a URL, wanted a local file"):
+        report.write_report(dedup.open_run(tmp_path / "OUT"), "s3://b/r.html")
     assert source.read_bytes() == before
 
 

@@ -13,8 +13,10 @@ import jinja2
 from markupsafe import Markup
 
 from dedup import commit
+from dedup.errors import SettingsError
 from dedup.filtering import check_place
 from dedup.params import from_results
+from dedup.remote import is_url
 from dedup.report import charts, figures, sources, stories
 from dedup.report.differences import pieces
 from dedup.report.texts import texts_of
@@ -57,7 +59,7 @@ def write_report(result: Result, out_file: str | Path, if_exists: str = "error")
     Raises
     ------
     SettingsError
-        An unknown `if_exists`, or another version of dedup, with other settings, made the run.
+        An unknown `if_exists`, a URL, or another version of dedup, with other settings, made the run.
     OutputExistsError
         The file is there and may not be replaced, is one of the inputs, or lies in the folder of the run.
     InputError
@@ -65,6 +67,8 @@ def write_report(result: Result, out_file: str | Path, if_exists: str = "error")
     ResourceError
         It cannot be written.
     """
+    if is_url(out_file):
+        raise SettingsError(f"{out_file}: got a URL, wanted a local file; write the page to one, and copy that")
     file = Path(out_file)
     check_place(file, if_exists, result)
     data = facts(result)
