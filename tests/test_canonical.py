@@ -37,6 +37,9 @@ def winner(documents, policy, **given):
     return int(chosen[0]), reason[0]
 
 
+POLICIES = given(st.text(alphabet=st.sampled_from(list("maxinprefercht:=~|,\\(a[*{1,2}\udcff é\n")), max_size=30))
+
+
 class TestParse:
     def test_default(self):
         assert [rule.name for rule in parse_policy(DEFAULT_POLICY)] == DEFAULT_POLICY.split(",")
@@ -86,14 +89,23 @@ class TestParse:
         assert message in str(error.value)
         str(error.value).encode()
 
-    @given(st.text(alphabet=st.sampled_from(list("maxinprefercht:=~|,\\(a[*{1,2}\udcff é\n")), max_size=30))
+    @settings(max_examples=200, deadline=None)
+    @POLICIES
     def test_any_text_is_read_or_refused(self, text):
-        for candidate in (text, "match:url~" + text, "prefer:source=" + text):
-            try:
-                policy = parse_policy(candidate)
-            except SettingsError:
-                continue
-            choose(table([{"url": "a"}] * 2, **dict.fromkeys(columns_of(policy), pa.array(["1", "a"]))), Z2, policy)
+        read_or_refused(text)
+
+    @pytest.mark.exhaustive
+    def test_any_text_at_release(self):
+        settings(max_examples=10_000, deadline=None)(POLICIES(read_or_refused))()
+
+
+def read_or_refused(text):
+    for candidate in (text, "match:url~" + text, "prefer:source=" + text):
+        try:
+            policy = parse_policy(candidate)
+        except SettingsError:
+            continue
+        choose(table([{"url": "a"}] * 2, **dict.fromkeys(columns_of(policy), pa.array(["1", "a"]))), Z2, policy)
 
 
 Z2 = np.zeros(2, np.int64)
