@@ -16,11 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dedup import stories
+from dedup.clock import Clock, Progress
 from dedup.engines.local import LocalEngine
 from dedup.errors import InputError
 from dedup.findings import Corpus
 from dedup.params import Params
-from dedup.pipeline import Clock, Progress, find_copies, find_stories, without_boilerplate
+from dedup.pipeline import find_copies, find_stories, without_boilerplate
 from dedup.policy import parse_policy
 from dedup.replay import corpus_of, params_of
 from dedup.run import Result

@@ -6,9 +6,6 @@ files and of threads changes nothing.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any, Unpack
@@ -26,7 +23,6 @@ from dedup import (
     constraints,
     duplicates,
     groups,
-    languages,
     reading,
     schema,
     stories,
@@ -35,8 +31,10 @@ from dedup import (
     timing,
     weighing,
 )
+from dedup.clock import Clock, Progress
 from dedup.engines.local import LocalEngine
 from dedup.errors import SettingsError
+from dedup.evidence import opposed_pairs, part_languages, part_templates, refused_pairs
 from dedup.findings import Copies, Corpus, Stories, build_result, manifest, mean_score
 from dedup.params import Params, from_settings
 from dedup.policy import Rule, columns_of, parse_policy
@@ -48,7 +46,6 @@ from dedup.tables import Grouping
 
 _Int = npt.NDArray[np.int64]
 _Float = npt.NDArray[np.float64]
-Progress = Callable[[str, int, int | None], None]
 
 EXCERPT_CHARS = 200
 
@@ -101,31 +98,6 @@ def cluster(
             chosen = choose_canonicals(corpus, copies, found, params, policy)
             result = build_result(corpus, copies, found, chosen)
     return replace(result, manifest=manifest(corpus, result, params, clock.seconds))
-
-
-class Clock:
-    """Reports the stages to whoever watches, and keeps their seconds."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._done = 0
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Time a stage, and say when it begins and ends."""
-        start, self._done = time.perf_counter(), 0
-        self._progress(name, 0, None)
-        yield
-        trim()
-        self.seconds[name] = round(time.perf_counter() - start, 3)
-        total = self._done or 1
-        self._progress(name, total, total)
-
-    def advance(self, name: str, count: int, total: int | None = None) -> None:
-        """Say that `count` more of a stage is done."""
-        self._done += count
-        self._progress(name, self._done, total)
 
 
 def read(source: Any, params: Params, policy: tuple[Rule, ...], engine: LocalEngine, clock: Clock) -> Corpus:
@@ -267,49 +239,6 @@ def find_stories(corpus: Corpus, copies: Copies, params: Params, engine: LocalEn
         with clock.stage("linkage"):
             label = np.unique(stories.link(k, evidence, params.stories), return_inverse=True)[1]
     return Stories(positions, rank, vectors, around, links, unlike, evidence, label)
-
-
-def refused_pairs(copies: Copies, rank: _Int) -> tuple[_Int, _Int]:
-    """Return the representatives of pairs that pass 1 refused for other facts: no evidence for one story either."""
-    pairs = copies.verified.filter(pc.is_in(copies.verified["reason"], pa.array(duplicates.OTHER_FACTS)))
-    left, right = (rank[copies.group[pairs[side].to_numpy()]] for side in ("left", "right"))
-    both = np.unique(np.column_stack((np.minimum(left, right), np.maximum(left, right))), axis=0)
-    both = both[both[:, 0] < both[:, 1]]
-    return both[:, 0].copy(), both[:, 1].copy()
-
-
-def part_languages(links: pa.Table, language: pa.ChunkedArray, positions: _Int) -> tuple[pa.Table, pa.Table]:
-    """Part the links that hold from those between two languages: names and numbers alone tell no story."""
-    left, right = (positions[links[side].to_numpy()] for side in ("left", "right"))
-    stray = languages.differ(languages.numbered(language), left, right)
-    return links.filter(pa.array(~stray)), links.filter(pa.array(stray))
-
-
-def part_templates(
-    links: pa.Table, corpus: Corpus, copies: Copies, positions: _Int, params: Params
-) -> tuple[pa.Table, pa.Table]:
-    """Part the links that hold from those between two fillings of one template.
-
-    Pass 1 refuses such pairs too, but it asks for more likeness, behind a hot key it sees neighbours only, and of a
-    template that many fill in it hears nothing: that is boilerplate. So texts are taken as they were read.
-    """
-    left, right = (copies.unit[positions[links[side].to_numpy()]] for side in ("left", "right"))
-    template = duplicates.templates(corpus.whole, left, right, params.duplicates, corpus.spill)
-    return links.filter(pa.array(~template)), links.filter(pa.array(template))
-
-
-def opposed_pairs(refused: tuple[_Int, _Int], templates: pa.Table, days: _Float, params: Params) -> pa.Table:
-    """Return the pairs that speak against one story: fillings of one template, above all on different days.
-
-    A notice that comes again is another story. On one day it may be that of another company, or an update.
-    """
-    left = np.concatenate((refused[0], templates["left"]))
-    right = np.concatenate((refused[1], templates["right"]))
-    again = np.abs(days[left] - days[right]) * 24 >= params.duplicates.short_hours
-    score = -np.where(again, params.stories.opposition, params.stories.same_day_opposition)
-    return pa.Table.from_arrays(
-        [pa.array(column) for column in (left, right, np.zeros(len(left)), score)], schema=schema.LINKS
-    )
 
 
 def choose_canonicals(

@@ -16,11 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dedup import reading
+from dedup.clock import Clock, Progress
 from dedup.engines.local import LocalEngine
 from dedup.errors import InputError
 from dedup.findings import Copies, Corpus, Stories
 from dedup.params import Level, Params, from_results, parse_size
-from dedup.pipeline import Clock, Progress, find_copies, find_stories, read, without_boilerplate
+from dedup.pipeline import find_copies, find_stories, read, without_boilerplate
 from dedup.policy import parse_policy
 from dedup.run import Result
 

@@ -14,12 +14,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dedup import stories
+from dedup.clock import Clock, Progress
 from dedup.engines.local import LocalEngine
 from dedup.errors import InputError
 from dedup.evaluate import evaluate
 from dedup.findings import Corpus
 from dedup.params import SETTINGS, Params
-from dedup.pipeline import Clock, Progress, find_copies, find_stories, read, without_boilerplate
+from dedup.pipeline import find_copies, find_stories, read, without_boilerplate
 from dedup.policy import parse_policy
 from dedup.replay import corpus_of, params_of
 from dedup.run import Result

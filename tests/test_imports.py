@@ -25,6 +25,7 @@ LAYERS = (
     {"estimator", "sweep", "settings", "inspection", "explaining"},
     {"replay"},
     {"pipeline", "filtering", "unchanged"},
+    {"evidence"},
     {"engines", "findings"},
     {
         "reading",
@@ -50,7 +51,7 @@ LAYERS = (
     {"rarity", "policy", "labels", "verify", "outputs", "constraints"},
     {"manifests", "publishing"},
     {"kernels", "commit", "invariants", "lookup", "data", "remote"},
-    {"stores", "memory"},
+    {"stores", "memory", "clock"},
     {"spill"},
     {"signals"},
     {"endings"},

@@ -10,12 +10,13 @@ from conftest import SEEDS, load, run
 
 import dedup
 from dedup import candidates, duplicates
+from dedup.clock import Clock
 from dedup.engines.local import LocalEngine
 from dedup.errors import InputError, SettingsError
 from dedup.evaluate import evaluate
 from dedup.gold import read_gold
 from dedup.params import DuplicateParams, Params, from_results, from_settings
-from dedup.pipeline import Clock, read
+from dedup.pipeline import read
 from dedup.sweep import CURVES, sweep
 
 GOLD = SEEDS / "_gold.csv"

@@ -8,11 +8,11 @@ from weakref import WeakKeyDictionary
 import pyarrow.compute as pc
 
 from dedup import lookup
+from dedup.clock import Progress
 from dedup.errors import SettingsError
 from dedup.explaining import choosing, joining, likeness, linking, sentences, wording
 from dedup.explaining.ruling import Ruling
 from dedup.params import Level, Params
-from dedup.pipeline import Progress
 from dedup.replay import params_of, replay, texts_of
 from dedup.run import Result
 

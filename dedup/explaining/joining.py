@@ -11,11 +11,12 @@ import numpy as np
 import pyarrow as pa
 
 from dedup import duplicates, stories, timing
+from dedup.clock import Clock, Progress
 from dedup.engines.local import LocalEngine
 from dedup.explaining.likeness import telling_days
 from dedup.explaining.linking import Tree
 from dedup.params import Level, Params
-from dedup.pipeline import Clock, Progress, find_copies, find_stories
+from dedup.pipeline import find_copies, find_stories
 from dedup.policy import parse_policy
 from dedup.replay import Replay, replay
 from dedup.run import Result

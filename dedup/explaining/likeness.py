@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dedup import stories, text, timing
+from dedup.evidence import refused_pairs
 from dedup.kernels import cosine, feedback
-from dedup.pipeline import refused_pairs
 from dedup.replay import Replay
 
 _Int = npt.NDArray[np.int64]

@@ -14,11 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from dedup import policy, recall, timing
+from dedup.clock import Clock
 from dedup.engines.local import LocalEngine
 from dedup.findings import Corpus, Stories
 from dedup.kernels import linkage
 from dedup.params import DuplicateParams, Params, StoryParams
-from dedup.pipeline import Clock, find_copies, find_stories, read, without_boilerplate
+from dedup.pipeline import find_copies, find_stories, read, without_boilerplate
 
 mpl.use("svg")
 import matplotlib.pyplot as plt
