@@ -25,9 +25,9 @@ from dedup import (
     groups,
     reading,
     schema,
+    sketching,
     stories,
     tables,
-    text,
     timing,
     weighing,
 )
@@ -46,8 +46,6 @@ from dedup.tables import Grouping
 
 _Int = npt.NDArray[np.int64]
 _Float = npt.NDArray[np.float64]
-
-EXCERPT_CHARS = 200
 
 
 def cluster(
@@ -107,20 +105,7 @@ def read(source: Any, params: Params, policy: tuple[Rule, ...], engine: LocalEng
     origin = reading.open_source(source, replace(params.reading, keep_cols=kept_cols), params.tmp_dir)
     spill = Spill(params.tmp_dir, params.memory)
 
-    def reduce(batch: pa.RecordBatch) -> tuple[pa.Table, pa.RecordBatch, pa.RecordBatch, pa.RecordBatch]:
-        prepared = text.prepare(batch)
-        sketch = duplicates.sketch(batch, prepared, params.duplicates)
-        excerpt = pc.utf8_slice_codeunits(batch["text"], 0, EXCERPT_CHARS).cast(pa.string())
-        documents = pa.table(batch).append_column("excerpt", excerpt)
-        documents = documents.append_column("content_key", sketch["content_key"])
-        if not params.with_text:
-            documents = documents.drop_columns("text")
-        terms = weighing.count_terms(batch, prepared, params.stories)
-        trace = boilerplate.trace(prepared, sketch, terms, params.duplicates)
-        # Taken, not only for the order: what kernels return may be a view of much more.
-        order = pc.sort_indices(sketch["content_key"])
-        return documents.take(order), sketch.take(order), terms.take(order), trace.take(order)
-
+    reduce = partial(sketching.reduce, params=params)
     with clock.stage("read"):
         empty = reduce(pa.RecordBatch.from_pylist([], schema=origin.schema))
         parts = Shuffle(spill)

@@ -25,8 +25,9 @@ LAYERS = (
     {"estimator", "sweep", "settings", "inspection", "explaining"},
     {"replay"},
     {"pipeline", "filtering", "unchanged"},
+    {"distributed"},
     {"evidence"},
-    {"engines", "findings"},
+    {"engines", "findings", "sketching"},
     {
         "reading",
         "text",

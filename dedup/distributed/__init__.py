@@ -1,0 +1,1 @@
+"""The same job in supersteps over parts of the corpus, for engines that spread it over machines."""

@@ -1,0 +1,169 @@
+"""Supersteps: a function runs over every part of the corpus and sends tables to parts, which the next one reads.
+
+Bulk synchronous parallel (Valiant 1990), with whole Arrow tables as messages. A message is a few thousand rows of one
+kind: an engine moves some blocks instead of millions of rows, and a stage works on arrays as it does on one machine.
+
+Parts are ranges of a hash or of positions; their number comes from the size of the data and not from that of the
+cluster. What a part receives is in the order of the parts that sent it and of the sending, so that neither partitions
+nor retries change a byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from dedup.errors import DedupError, ResourceError
+
+_Int = npt.NDArray[np.int64]
+
+Tables = Mapping[str, pa.Table]  # what a part has, by input; an input of which it has nothing is missing
+MOST_GATHERED = 256 << 20  # bytes that a program may hold of what parts say to it
+
+
+class Message(NamedTuple):
+    """Rows for one part."""
+
+    stream: str  # under which the step hands them on
+    part: int
+    rows: pa.Table
+
+
+Function = Callable[[int, Tables], Iterable[Message]]
+
+
+class Dataset(Protocol):
+    """Tables by part, somewhere: what one stream of a step holds."""
+
+
+class Flow(Protocol):
+    """What an engine does for a distributed job; it knows neither thresholds nor algorithms.
+
+    parts : how many there are, numbered from 0
+    """
+
+    parts: int
+
+    def step(self, name: str, function: Function, /, **inputs: Dataset) -> Mapping[str, Dataset]:
+        """Run a function on every part that has something in any of the inputs.
+
+        Parameters
+        ----------
+        name : distinct in a job; a rerun takes the output of a finished step
+        function : (part, tables) → messages; importable (or `functools.partial` of such), without side effects
+        inputs : by the names under which the function finds their tables
+
+        Returns
+        -------
+        A dataset for each stream; one that got no message is empty.
+        """
+
+    def gather(self, dataset: Dataset) -> dict[int, pa.Table]:
+        """Bring a small dataset to the program: sums, counts, a model; tables by part.
+
+        Raises
+        ------
+        ResourceError
+            It has more than `MOST_GATHERED` bytes.
+        """
+
+
+def rows(tables: Tables, name: str, fields: pa.Schema) -> pa.Table:
+    """Return what a part has of an input, an empty table where that is nothing."""
+    found = tables.get(name)
+    return fields.empty_table() if found is None else found
+
+
+def part_of_hash(key: npt.NDArray[np.uint64], parts: int) -> _Int:
+    """Return the part of each hash: ranges of equal width, so that parts are in the order of the hashes."""
+    part: _Int = (((key >> np.uint64(32)) * np.uint64(parts)) >> np.uint64(32)).astype(np.int64)
+    return part
+
+
+def part_of_place(place: _Int, starts: _Int) -> _Int:
+    """Return the part of each position.
+
+    Parameters
+    ----------
+    starts : int64[parts + 1], the first position of each part, and their number
+    """
+    part: _Int = np.searchsorted(starts, place, side="right") - 1
+    return part
+
+
+def deal(stream: str, table: pa.Table, part: npt.NDArray[Any]) -> Iterator[Message]:
+    """Send each row to its part, int[n]; rows for one part stay in their order."""
+    if not len(table):
+        return
+    order = np.argsort(part, kind="stable")
+    ranked = part[order]
+    begin = np.flatnonzero(np.diff(ranked, prepend=ranked[0] - 1))
+    moved = table if len(begin) == 1 else table.take(pa.array(order))
+    for start, stop in zip(begin.tolist(), [*begin[1:].tolist(), len(ranked)], strict=True):
+        yield Message(stream, int(ranked[start]), moved.slice(start, stop - start))
+
+
+def starts_of(flow: Flow, counts: Dataset) -> _Int:
+    """Return the first position of each part, int64[parts + 1], from a dataset of one `count` by part."""
+    sizes = np.zeros(flow.parts, np.int64)
+    for part, table in flow.gather(counts).items():
+        sizes[part] = table["count"].to_numpy().sum()
+    return np.concatenate(([0], np.cumsum(sizes)))
+
+
+def counted(stream: str, part: int, count: int) -> Message:
+    """Tell how many rows a part has, for `starts_of`."""
+    return Message(stream, part, pa.table({"count": pa.array([count], pa.int64())}))
+
+
+# Rows of other parts: `ask` sends what is wanted to those who have it, `answer` is the step that sends it back.
+
+
+def ask(stream: str, part: int, places: _Int, starts: _Int) -> Iterator[Message]:
+    """Ask for the rows at some positions, int64[m], each of which is sent once and comes in rising order.
+
+    Parameters
+    ----------
+    part : the one that asks
+    """
+    wanted = np.unique(places)
+    table = pa.table({"place": wanted, "asker": np.full(len(wanted), part)})
+    yield from deal(stream, table, part_of_place(wanted, starts))
+
+
+def answer(part: int, tables: Tables, *, starts: _Int, columns: list[str] | None = None) -> Iterator[Message]:
+    """Send the rows asked for to each asker, stream `answer`, with their positions as column `place`.
+
+    Parameters
+    ----------
+    tables : `asked`, of `ask`; `data`, sorted by position, all rows of the part
+    columns : of the data; None: all
+    """
+    if "asked" not in tables:
+        return
+    asked, data = tables["asked"], tables["data"]
+    data = data if columns is None else data.select(columns)
+    place = asked["place"].to_numpy()
+    if len(data) != starts[part + 1] - starts[part]:
+        raise DedupError(f"part {part}: got {len(data)} rows, wanted {starts[part + 1] - starts[part]}; please report")
+    found = data.take(pa.array(place - starts[part])).append_column("place", pa.array(place))
+    yield from deal("answer", found, asked["asker"].to_numpy())
+
+
+def at(answers: pa.Table, places: _Int) -> _Int:
+    """Return in which row of the answers each position is, int64[m]; all of them were asked for."""
+    known = answers["place"].to_numpy()
+    found: _Int = np.searchsorted(known, places)
+    return found
+
+
+def check_gathered(size: int, what: str) -> None:
+    """Refuse to bring more to the program than it may hold."""
+    if size > MOST_GATHERED:
+        raise ResourceError(
+            f"{what}: got {size:,} bytes for the driver, wanted at most {MOST_GATHERED:,}; please report this"
+        )

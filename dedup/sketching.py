@@ -1,0 +1,37 @@
+"""One batch of documents → what both passes keep of it; its texts are dropped on the way."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dedup import boilerplate, duplicates, text, weighing
+from dedup.params import Params
+
+EXCERPT_CHARS = 200
+
+
+def reduce(batch: pa.RecordBatch, params: Params) -> tuple[pa.Table, pa.RecordBatch, pa.RecordBatch, pa.RecordBatch]:
+    """Reduce documents to their sketches, counted terms and traces, in the order of their content keys.
+
+    Parameters
+    ----------
+    batch : schema.DOCUMENTS and kept columns
+
+    Returns
+    -------
+    documents : without `text` (unless wanted), with `excerpt` and `content_key`
+    sketches, terms, traces : schema.sketches, schema.TERMS and schema.TRACES of the same documents
+    """
+    prepared = text.prepare(batch)
+    sketch = duplicates.sketch(batch, prepared, params.duplicates)
+    excerpt = pc.utf8_slice_codeunits(batch["text"], 0, EXCERPT_CHARS).cast(pa.string())
+    documents = pa.table(batch).append_column("excerpt", excerpt)
+    documents = documents.append_column("content_key", sketch["content_key"])
+    if not params.with_text:
+        documents = documents.drop_columns("text")
+    terms = weighing.count_terms(batch, prepared, params.stories)
+    trace = boilerplate.trace(prepared, sketch, terms, params.duplicates)
+    # Taken, not only for the order: what kernels return may be a view of much more.
+    order = pc.sort_indices(sketch["content_key"])
+    return documents.take(order), sketch.take(order), terms.take(order), trace.take(order)
