@@ -24,28 +24,17 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as f
 
-from dedup import errors
-from dedup.distributed.flow import Function, Message, check_gathered
-from dedup.errors import DedupError, ResourceError, SettingsError
+from dedup.distributed import blocks
+from dedup.distributed.flow import Function, check_gathered
+from dedup.errors import ResourceError, SettingsError
 
-_BLOCK = 4 << 20  # bytes of a block: the JVM and Python hold some of them at a time
-_FIELDS = pa.schema(
-    [
-        ("stream", pa.string()),
-        ("part", pa.int32()),  # for which the block is
-        ("origin", pa.int32()),  # part that sent it
-        ("number", pa.int32()),  # among those it sent
-        ("block", pa.binary()),
-    ]
-)
 _COLUMNS = "part int, origin int, number int, block binary"
 _SENT = f"stream string, {_COLUMNS}"
-_MARK = "\x1fdedup:"  # before an error of ours in what Spark says of a failed task
 _ORDER = ("part", "input", "origin", "number")
 # Rows are megabytes here: by the thousand, as Spark takes them, they would fill the memory of an executor.
 _CONF = {
     "spark.sql.execution.arrow.maxRecordsPerBatch": "64",
-    "spark.sql.execution.arrow.maxBytesPerBatch": str(16 * _BLOCK),
+    "spark.sql.execution.arrow.maxBytesPerBatch": str(16 * blocks.BYTES),
     "spark.sql.parquet.columnarReaderBatchSize": "16",
 }
 
@@ -137,7 +126,7 @@ class SparkFlow:
                 reduce(DataFrame.unionByName, frames)
                 .repartition(self.parts, "part")
                 .sortWithinPartitions(*_ORDER)
-                .mapInArrow(partial(_superstep, function), _SENT)
+                .mapInArrow(partial(blocks.superstep, function), _SENT)
                 .observe(seen, f.collect_set("stream").alias("streams"), f.sum(f.octet_length("block")).alias("bytes"))
             )
             with _told(name):
@@ -172,20 +161,20 @@ class SparkFlow:
         check_gathered(size, "a sum over all parts")
         rows = dataset.orderBy("part", "origin", "number").collect()  # as small as was just checked
         return {
-            part: pa.concat_tables([_unpacked(row.block) for row in some])
+            part: pa.concat_tables([blocks.unpacked(row.block) for row in some])
             for part, some in groupby(rows, key=lambda row: row.part)
         }
 
     def dataset(self, frame: DataFrame, function: Any) -> DataFrame:
         """Make a dataset of any DataFrame: `function` turns an iterator of record batches into messages."""
-        return frame.mapInArrow(partial(_messages_of, function), _SENT).drop("stream")
+        return frame.mapInArrow(partial(blocks.messages_of, function), _SENT).drop("stream")
 
     def frame(self, dataset: Any, fields: pa.Schema) -> DataFrame:
         """Turn the tables of a dataset into a DataFrame of their rows."""
         from pyspark.sql.pandas.types import from_arrow_schema  # noqa: PLC0415
 
         empty = self.session.createDataFrame([], from_arrow_schema(fields))
-        return empty if dataset is None else dataset.select("block").mapInArrow(_rows_of, empty.schema)
+        return empty if dataset is None else dataset.select("block").mapInArrow(blocks.rows_of, empty.schema)
 
 
 class Streams(Mapping[str, Any]):
@@ -229,91 +218,11 @@ def _told(name: str) -> Iterator[None]:
         yield
     except PySparkException as error:
         text = str(error)
-        found = re.search(_MARK + r"(\w+)\x1f([^\x1f]*)\x1f", text)
-        if found and isinstance(kind := getattr(errors, found[1], None), type) and issubclass(kind, DedupError):
-            raise kind(found[2]) from None
-        lines = [line for line in text.splitlines() if line.strip()]
+        if (own := blocks.marked_error(text)) is not None:
+            raise own from None
+        causes = re.findall(r"^\s*(?:Caused by: )?([\w.]*(?:Error|Exception|Interrupt): .*)$", text, re.MULTILINE)
+        lines = [*causes, *filter(str.strip, text.splitlines()), type(error).__name__]
         raise ResourceError(
-            f"spark step {name}: {lines[0] if lines else type(error).__name__}; see the log of the executors, and "
-            "start again with the same --checkpoint to go on after the last finished step"
+            f"spark step {name}: {lines[0].strip()}; see the log of the executors, and start again with the same "
+            "--checkpoint to go on after the last finished step"
         ) from error
-
-
-# What runs on the workers.
-
-
-def _superstep(function: Function, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Run a function on each part of a task; blocks come sorted by part, input, origin and number."""
-    with _marked():
-        for part, tables in _by_part(batches):
-            yield from _packed(function(part, tables), part)
-
-
-def _messages_of(function: Any, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    with _marked():
-        yield from _packed(function(batches), 0)
-
-
-def _rows_of(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    for batch in batches:
-        for block in batch["block"]:
-            yield from _unpacked(block).to_batches(max_chunksize=8192)
-
-
-@contextmanager
-def _marked() -> Iterator[None]:
-    """Let the program tell an error of ours from any other: what a worker raises comes as text."""
-    try:
-        yield
-    except DedupError as error:
-        raise RuntimeError(f"{_MARK}{type(error).__name__}\x1f{error}\x1f") from error
-
-
-def _by_part(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[int, dict[str, pa.Table]]]:
-    blocks = (
-        (part, name, block)
-        for batch in batches
-        for part, name, block in zip(batch["part"].to_pylist(), batch["input"].to_pylist(), batch["block"], strict=True)
-    )
-    for part, some in groupby(blocks, key=lambda block: block[0]):
-        found: dict[str, list[pa.Table]] = {}
-        for _, name, block in some:
-            found.setdefault(name, []).append(_unpacked(block))
-        yield part, {name: pa.concat_tables(tables) for name, tables in found.items()}
-
-
-def _packed(messages: Iterable[Message], origin: int) -> Iterator[pa.RecordBatch]:
-    """Turn messages into rows, a few megabytes at a time."""
-    waiting: list[tuple[str, int, int, int, pa.Buffer]] = []
-    size = 0
-    for number, (stream, part, block) in enumerate(_blocks(messages)):
-        waiting.append((stream, part, origin, number, block))
-        size += block.size
-        if size > _BLOCK:
-            yield _batch(waiting)
-            waiting, size = [], 0
-    if waiting:
-        yield _batch(waiting)
-
-
-def _blocks(messages: Iterable[Message]) -> Iterator[tuple[str, int, pa.Buffer]]:
-    for stream, part, rows in messages:
-        step = max(1, len(rows) * _BLOCK // max(rows.nbytes, 1))
-        for start in range(0, len(rows), step):
-            sink = pa.BufferOutputStream()
-            with pa.ipc.new_stream(sink, rows.schema) as writer:
-                writer.write_table(rows.slice(start, step).combine_chunks())
-            yield stream, part, sink.getvalue()
-
-
-def _batch(rows: list[tuple[str, int, int, int, pa.Buffer]]) -> pa.RecordBatch:
-    *columns, blocks = zip(*rows, strict=True)
-    arrays = [pa.array(column, field.type) for column, field in zip(columns, _FIELDS, strict=False)]
-    return pa.RecordBatch.from_arrays(
-        [*arrays, pa.array([block.to_pybytes() for block in blocks], pa.binary())], schema=_FIELDS
-    )
-
-
-def _unpacked(block: Any) -> pa.Table:
-    content = block.as_buffer() if isinstance(block, pa.Scalar) else pa.py_buffer(block)
-    return pa.ipc.open_stream(content).read_all()
