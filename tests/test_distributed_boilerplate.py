@@ -3,6 +3,7 @@
 import random
 from dataclasses import replace
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -33,14 +34,22 @@ def whole(dataset, fields):
     return pa.concat_tables([fields.empty_table(), *(dataset[part] for part in sorted(dataset))])
 
 
+def same(table, other):
+    """Compare tables to the last bit; hours that are not known are equal, too."""
+    if "hours" in table.column_names:
+        hours, others = (each["hours"].to_numpy().view(np.uint64) for each in (table, other))
+        return np.array_equal(hours, others) and same(table.drop_columns("hours"), other.drop_columns("hours"))
+    return table.combine_chunks().equals(other.combine_chunks())
+
+
 def check(rows, parts, backwards, params=None):
     """Compare every column of what is left, and the counts, which are returned."""
     params = params or Params()
     wanted = on_one_machine(rows, params)
     flow, corpus = spread(rows, params, parts, backwards)
     found = boilerplate.strip(flow, corpus, params)
-    assert whole(found.sketches, wanted.sketches.schema).combine_chunks().equals(wanted.sketches.combine_chunks())
-    assert whole(found.terms, wanted.terms.schema).combine_chunks().equals(wanted.terms.combine_chunks())
+    assert same(whole(found.sketches, wanted.sketches.schema), wanted.sketches)
+    assert same(whole(found.terms, wanted.terms.schema), wanted.terms)
     assert found.boilerplate == wanted.boilerplate
     assert not whole(found.traces, schema.TRACES).num_rows
     for name in ("sketches", "terms"):  # one table a part, whatever happened: the documents stay where they are
