@@ -155,7 +155,11 @@ def learnt(counted: pa.Table, spill: Spill = IN_MEMORY) -> Callable[[pa.Table], 
     counted : schema.TERMS
     """
     terms, counts = np.unique(schema.ragged(counted["terms"])[0], return_counts=True)
-    own = Background(terms, counts.astype(np.int32), len(counted))
+    return by_frequencies(Background(terms, counts.astype(np.int32), len(counted)), spill)
+
+
+def by_frequencies(own: Background, spill: Spill = IN_MEMORY) -> Callable[[pa.Table], Vectors]:
+    """Return what weighs counted terms by frequencies that were learnt from others."""
     return partial(vectors, frequencies=background(), own=own, foreign=False, spill=spill)
 
 

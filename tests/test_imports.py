@@ -50,7 +50,7 @@ LAYERS = (
         "aligning",
     },
     {"bindings"},
-    {"rarity", "policy", "labels", "verify", "outputs", "constraints"},
+    {"rarity", "policy", "labels", "verify", "outputs", "constraints", "stripping"},
     {"manifests", "publishing"},
     {"kernels", "commit", "invariants", "lookup", "data", "remote"},
     {"stores", "memory", "clock"},
