@@ -44,7 +44,7 @@ def hold_together(
 
     Returns
     -------
-    labels : by part, sorted: `LABELS` of the documents that have a near copy: smallest position of the group, and
+    labels : by part, in any order: `LABELS` of the documents that have a near copy: smallest position of the group, and
         shingles of its longest text
     sizes : by part: `size`, the shingles of every document
     """
@@ -114,7 +114,7 @@ def _measure(part: int, tables: Tables, *, params: DuplicateParams, at_once: int
     answers = tables["answers"].combine_chunks() if "answers" in tables else None
     if "against" in tables:
         against = tables["against"]
-        measured = sketched.verify(answers, *(against[side].to_numpy() for side in ("left", "right")), params)
+        measured = sketched.verify(answers, against["left"].to_numpy(), against["right"].to_numpy(), params)
         held = pa.table({"position": measured["right"], "kept": measured["accepted"]})
         yield from deal("held", held, against["bucket"].to_numpy())
     if "nodes" not in tables:
