@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from dedup import findings, pipeline
+from dedup import findings, pipeline, schema
 from dedup.clock import Clock
 from dedup.distributed.corpus import Corpus
 from dedup.distributed.flow import part_of_place
 from dedup.engines.local import LocalEngine
 from dedup.params import Params
-from dedup.policy import Rule, parse_policy
+from dedup.policy import Rule, columns_of, parse_policy
+from dedup.tables import Grouping
 from tests.distributing import spread
 from tests.in_process import InProcess
 
@@ -26,6 +27,11 @@ class Local:
     corpus: findings.Corpus
     copies: findings.Copies
     policy: tuple[Rule, ...]
+
+    def stories(self, params: Params) -> tuple[findings.Stories, Grouping]:
+        with LocalEngine(1) as engine:
+            found = pipeline.find_stories(self.corpus, self.copies, params, engine, Clock(lambda *_: None))
+        return found, pipeline.choose_canonicals(self.corpus, self.copies, found, params, self.policy)[1]
 
 
 def on_one_machine(articles: Any, params: Params) -> Local:
@@ -42,7 +48,9 @@ def in_parts(local: Local, articles: Any, params: Params, parts: int, backwards:
     -------
     flow, corpus, units, verified
     """
-    flow, corpus = spread(articles, params, parts, backwards)
+    asked = tuple(name for name in columns_of(local.policy) if name not in schema.DOCUMENTS.names)
+    kept = replace(params, reading=replace(params.reading, keep_cols=asked))
+    flow, corpus = spread(articles, kept, parts, backwards)
     assert isinstance(flow, InProcess) and isinstance(corpus, Corpus)
     assert len(corpus) == len(local.corpus.documents)
     position = np.arange(len(corpus))

@@ -4,15 +4,18 @@ import random
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from test_duplicates import article, prose
 from test_groups import joined, windows
+from test_shared_data import DATA
 
-from dedup.distributed import groups
+from dedup.distributed import canonicals, groups
 from dedup.params import Params
-from tests.copies_in_parts import in_parts, on_one_machine, whole
+from tests.copies_in_parts import by_part, in_parts, on_one_machine, whole
 
 SEEDS = Path(__file__).parents[1] / "seeds" / "articles.jsonl"
+G5W = DATA / "open" / "g5w_news_cluster.parquet"
 
 
 def numbered(rows):
@@ -99,3 +102,103 @@ def test_groups_are_those_of_one_machine(local, parts, limits):
     flow, corpus, units, verified = in_parts(one, articles, Params(), parts, backwards=parts == 3)
     found = groups.group(flow, corpus, units, verified, Params(), **LIMITS[limits])
     check_groups(whole(found, corpus.starts), one.copies)
+
+
+def in_sources(rows):
+    """Add what policies look at, with names that the steps use themselves."""
+    chance = random.Random(9)
+    for row in rows:
+        row |= {"source": chance.choice(("Brey Post", "Lindmoor Echo", None)), "position": chance.randint(0, 5)}
+        row |= {"url": chance.choice((None, "news.example/1")), "cluster": chance.choice(("a", "b", "c"))}
+    return rows
+
+
+POLICIES = (
+    Params().canonical,
+    "central",
+    "container,prefer:source=lindmoor echo,longest",
+    "max:position,match:cluster~[ab],earliest",
+    "complete,latest",
+)
+
+
+@pytest.fixture(scope="module", params=POLICIES)
+def chosen(request):
+    params = Params(canonical=request.param)
+    articles = in_sources(near_copies(3) + [{**row, "id": f"c{row['id']}"} for row in containers(3)])
+    return articles, params, on_one_machine(articles, params)
+
+
+def check_choices(articles, params, one, parts):
+    """Compare the representatives of groups and the canonical articles of stories with those of one machine."""
+    flow, corpus, units, verified = in_parts(one, articles, params, parts, backwards=parts == 3)
+    grouped = groups.group(flow, corpus, units, verified, params)
+    copies = canonicals.representatives(flow, corpus, grouped, verified, params, one.policy)
+    table, local = whole(copies, corpus.starts), one.copies
+    check_groups(table.select(["position", "unit", "group", "contained"]), local)
+    assert table["representative"].to_pylist() == local.representative[local.group].tolist()
+    assert table["reason"].to_pylist() == local.reason[local.group].tolist()
+    assert table.schema == canonicals.COPIES
+
+    found, by_story = one.stories(params)
+    first = np.full(int(found.label.max(initial=-1)) + 1, len(table))
+    np.minimum.at(first, found.label, found.positions)
+    stories = pa.table({"position": found.positions, "story": first[found.label]})
+    links = found.links.sort_by([("left", "ascending"), ("right", "ascending")])
+    for number, side in enumerate(("left", "right")):
+        links = links.set_column(number, side, pa.array(found.positions[links[side].to_numpy()]))
+    given = (
+        by_part(stories, found.positions, corpus.starts),
+        by_part(links, links["left"].to_numpy(), corpus.starts),
+    )
+    named = canonicals.chosen_of_stories(flow, corpus, copies, *given, params, one.policy)
+    table = whole(named, corpus.starts)
+    assert table.schema == canonicals.STORIES
+    assert table["position"].to_pylist() == found.positions.tolist()
+    assert table["story"].to_pylist() == first[found.label].tolist()
+    assert table["canonical"].to_pylist() == by_story.chosen[found.label].tolist()
+    assert table["reason"].to_pylist() == by_story.reason[found.label].tolist()
+    return found
+
+
+@pytest.mark.parametrize("parts", [1, 3, 8])
+def test_choices_are_those_of_one_machine(chosen, parts):
+    articles, params, one = chosen
+    check_choices(articles, params, one, parts)
+    assert len(set(one.copies.reason)) > 2
+
+
+@pytest.mark.parametrize("parts", [1, 8])
+def test_choices_on_the_seeds(parts):
+    found = check_choices(SEEDS, Params(), on_one_machine(SEEDS, Params()), parts)
+    assert (np.bincount(found.label) > 2).any()
+
+
+@pytest.mark.parametrize("level", ["exact", "duplicate"])
+def test_levels_below_stories(level):
+    """Where only equal texts are copies, pairs are notices that differ in title or date."""
+    params, articles = Params(level=level), CORPORA["near copies"]
+    one = on_one_machine(articles, params)
+    assert one.copies.verified["accepted"].to_pylist() or level == "exact"
+    flow, corpus, units, verified = in_parts(one, articles, params, 3)
+    grouped = groups.group(flow, corpus, units, verified, params)
+    check_groups(whole(grouped, corpus.starts), one.copies)
+
+
+def test_a_policy_that_names_no_column_is_refused():
+    from dedup.errors import SettingsError
+    from dedup.policy import parse_policy
+
+    articles = CORPORA["containers"]
+    one = on_one_machine(articles, Params())
+    flow, corpus, units, verified = in_parts(one, articles, Params(), 3)
+    grouped = groups.group(flow, corpus, units, verified, Params())
+    with pytest.raises(SettingsError, match="no column 'desk'"):
+        canonicals.representatives(flow, corpus, grouped, verified, Params(), parse_policy("min:desk"))
+
+
+@pytest.mark.skipif(not G5W.exists(), reason=f"no articles in {G5W}")
+@pytest.mark.parametrize("parts", [8])
+def test_choices_on_real_articles(parts):
+    found = check_choices(G5W, Params(), on_one_machine(G5W, Params()), parts)
+    assert (np.bincount(found.label) > 2).sum() > 20
