@@ -45,7 +45,7 @@ class Frequencies(NamedTuple):
     @property
     def shared(self) -> int:
         """The first column whose term has one document, and so pairs nobody; there may be none."""
-        return int(self.first[-1]) if len(self.held) and self.held[-1] == 1 else 1 << 32
+        return int(self.first[-1]) if self.held[-1] == 1 else 1 << 32
 
 
 def weigh(flow: Flow, corpus: Corpus, copies: Dataset) -> tuple[Dataset, Frequencies]:
@@ -155,6 +155,8 @@ def _columns(levels: Mapping[int, pa.Table]) -> tuple[dict[int, tuple[_Int, _Int
     if size.sum() > np.iinfo(np.uint32).max:
         raise ResourceError(f"terms: got {size.sum():,} distinct ones, wanted at most 2^32; use fewer articles")
     starts = {part: (held[bucket == part], first[bucket == part]) for part in levels}
+    if not len(order):  # no document has a term
+        return {}, Frequencies(np.zeros(1, np.int64), np.ones(1, np.int64))
     begins = np.flatnonzero(np.diff(held[order], prepend=-1) != 0)
     return starts, Frequencies(first[order][begins], held[order][begins])
 
