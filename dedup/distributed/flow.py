@@ -146,12 +146,13 @@ def answer(part: int, tables: Tables, *, starts: _Int, columns: list[str] | None
     if "asked" not in tables:
         return
     asked, data = tables["asked"], tables["data"]
-    data = data if columns is None else data.select(columns)
-    place = asked["place"].to_numpy()
+    data = (data if columns is None else data.select(columns)).combine_chunks()
     if len(data) != starts[part + 1] - starts[part]:
         raise DedupError(f"part {part}: got {len(data)} rows, wanted {starts[part + 1] - starts[part]}; please report")
-    found = data.take(pa.array(place - starts[part])).append_column("place", pa.array(place))
-    yield from deal("answer", found, asked["asker"].to_numpy())
+    for wanted in deal("answer", asked, asked["asker"].to_numpy()):  # one asker at a time: all may ask for all
+        place = wanted.rows["place"].to_numpy()
+        found = data.take(pa.array(place - starts[part])).append_column("place", pa.array(place))
+        yield Message("answer", wanted.part, found)
 
 
 def at(answers: pa.Table, places: _Int) -> _Int:
