@@ -1,0 +1,228 @@
+"""The engine of many machines: supersteps (`distributed/flow.py`) as DataFrames of a Spark session the user brings.
+
+A row is a block: an Arrow table as one binary value, and for which part it is. Each step is one exchange by part and
+one `mapInArrow`, and writes Parquet to storage that all machines share: that cuts the lineage, and a rerun goes on
+there.
+Neither RDDs nor the Spark context are used, so that classic Spark and Spark Connect run the same code.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial, reduce
+from itertools import groupby
+from types import TracebackType
+from typing import Any, Self
+
+import pyarrow as pa
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark.sql import functions as f
+
+from dedup.distributed import blocks
+from dedup.distributed.flow import Function, check_gathered
+from dedup.errors import ResourceError, SettingsError
+
+_COLUMNS = "part int, origin int, number int, block binary"
+_SENT = f"stream string, {_COLUMNS}"
+_ORDER = ("part", "input", "origin", "number")
+# Rows are megabytes here: by the thousand, as Spark takes them, they would fill the memory of an executor.
+_CONF = {
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "64",
+    "spark.sql.execution.arrow.maxBytesPerBatch": str(16 * blocks.BYTES),
+    "spark.sql.parquet.columnarReaderBatchSize": "16",
+}
+
+
+class SparkEngine:
+    """Runs jobs on a Spark session, classic or Connect.
+
+    Parameters
+    ----------
+    session : pyspark.sql.SparkSession; None: the active one, else a local one on all cores, which ends with the engine
+    checkpoint : folder that every machine of the session reaches (s3://, hdfs://, a shared mount). What each step sends
+        lies there, and a rerun of the same job goes on after its last finished step. None, on one machine only: a
+        temporary folder.
+    parts : how many parts a job has; None: one for about `flow.PART_BYTES` of input
+
+    Raises
+    ------
+    SettingsError
+        The session runs on several machines and no folder is given.
+    """
+
+    def __init__(
+        self, session: SparkSession | None = None, checkpoint: str | None = None, parts: int | None = None
+    ) -> None:
+        self._own = None
+        if session is None and (session := SparkSession.getActiveSession()) is None:
+            session = self._own = SparkSession.builder.appName("dedup").master("local[*]").getOrCreate()
+        self.session = session
+        self.checkpoint = checkpoint
+        self.wanted_parts = parts
+        self._temporary: str | None = None
+        if checkpoint is None:
+            master = session.conf.get("spark.master", "") or ""
+            if not master.startswith("local"):
+                raise SettingsError(
+                    f"checkpoint: got none for a session on {master or 'several machines'}; name a folder that all its "
+                    "machines reach, such as s3://bucket/dedup, with --checkpoint or SparkEngine(checkpoint=…)"
+                )
+            self._temporary = tempfile.mkdtemp(prefix="dedup-spark-")
+
+    def flow(self, job: str, parts: int) -> SparkFlow:
+        """Return the flow of a job.
+
+        Parameters
+        ----------
+        job : name that tells it from others with other input or settings: under it a rerun finds its finished steps
+        """
+        folder = self.checkpoint or self._temporary
+        return SparkFlow(self.session, f"{str(folder).rstrip('/')}/{job}", parts, keep=self.checkpoint is not None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._temporary is not None:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+        if self._own is not None:
+            self._own.stop()
+
+
+class SparkFlow:
+    """The supersteps of one job; see `distributed.flow.Flow`."""
+
+    def __init__(self, session: SparkSession, folder: str, parts: int, keep: bool) -> None:
+        self.session = session
+        self.parts = parts
+        self.sent: dict[str, int] = {}  # bytes of the blocks that each step sent
+        self._folder = folder
+        self._keep = keep
+
+    def step(self, name: str, function: Function, /, **inputs: Any) -> Streams:
+        """Run a function on every part; see `Flow.step`."""
+        folder = f"{self._folder}/{len(self.sent):03d}-{name}"
+        found = self._finished(folder)
+        if found is None:
+            found = self._run(name, folder, function, inputs)
+        self.sent[name] = sum(found.values())
+        return Streams(self.session, folder, found)
+
+    def _run(self, name: str, folder: str, function: Function, inputs: dict[str, Any]) -> dict[str, int]:
+        frames = [frame.withColumn("input", f.lit(key)) for key, frame in inputs.items() if frame is not None]
+        if not frames:
+            return {}
+        seen = Observation()
+        with _settings(self.session):
+            sent = (
+                reduce(DataFrame.unionByName, frames)
+                .repartition(self.parts, "part")
+                .sortWithinPartitions(*_ORDER)
+                .mapInArrow(partial(blocks.superstep, function), _SENT)
+                .observe(seen, f.collect_set("stream").alias("streams"), f.sum(f.octet_length("block")).alias("bytes"))
+            )
+            with _told(name):
+                sent.write.mode("overwrite").partitionBy("stream").parquet(folder)
+            found = seen.get
+            streams = dict.fromkeys(sorted(found["streams"] or ()), 0)
+            if streams:
+                streams[min(streams)] = int(found["bytes"] or 0)
+            if self._keep:
+                done = self.session.createDataFrame([(json.dumps(streams),)], "done string")
+                done.coalesce(1).write.mode("overwrite").parquet(f"{folder}.done")
+        return streams
+
+    def _finished(self, folder: str) -> dict[str, int] | None:
+        """Return what an earlier run noted of a step, None where it did not end."""
+        if not self._keep:
+            return None
+        try:
+            rows = self.session.read.schema("done string").parquet(f"{folder}.done").collect()
+        except PySparkException as error:
+            if error.getCondition() == "PATH_NOT_FOUND":
+                return None
+            raise
+        found: dict[str, int] | None = json.loads(rows[0].done) if rows else None
+        return found
+
+    def gather(self, dataset: Any) -> dict[int, pa.Table]:
+        """Bring a small dataset to the program; see `Flow.gather`."""
+        if dataset is None:
+            return {}
+        size = dataset.agg(f.sum(f.octet_length("block"))).first()[0] or 0
+        check_gathered(size, "a sum over all parts")
+        rows = dataset.orderBy("part", "origin", "number").collect()  # as small as was just checked
+        return {
+            part: pa.concat_tables([blocks.unpacked(row.block) for row in some])
+            for part, some in groupby(rows, key=lambda row: row.part)
+        }
+
+    def dataset(self, frame: DataFrame, function: Any) -> DataFrame:
+        """Make a dataset of any DataFrame: `function` turns an iterator of record batches into messages."""
+        return frame.mapInArrow(partial(blocks.messages_of, function), _SENT).drop("stream")
+
+    def frame(self, dataset: Any, fields: pa.Schema) -> DataFrame:
+        """Turn the tables of a dataset into a DataFrame of their rows."""
+        from pyspark.sql.pandas.types import from_arrow_schema  # noqa: PLC0415
+
+        empty = self.session.createDataFrame([], from_arrow_schema(fields))
+        return empty if dataset is None else dataset.select("block").mapInArrow(blocks.rows_of, empty.schema)
+
+
+class Streams(Mapping[str, Any]):
+    """What a step sent, by stream; None for a stream without messages."""
+
+    def __init__(self, session: SparkSession, folder: str, streams: Iterable[str]) -> None:
+        self._session, self._folder, self._streams = session, folder, tuple(streams)
+
+    def __getitem__(self, stream: str) -> DataFrame | None:
+        if stream not in self._streams:
+            return None
+        return self._session.read.schema(_COLUMNS).parquet(f"{self._folder}/stream={stream}")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._streams)
+
+    def __len__(self) -> int:
+        return len(self._streams)
+
+
+@contextmanager
+def _settings(session: SparkSession) -> Iterator[None]:
+    """Set what blocks need in the session, and put back what was there."""
+    before = {name: session.conf.get(name, None) for name in _CONF}
+    for name, value in _CONF.items():
+        session.conf.set(name, value)
+    try:
+        yield
+    finally:
+        for name, old in before.items():
+            if old is None:
+                session.conf.unset(name)
+            else:
+                session.conf.set(name, old)
+
+
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    """Turn an error of a worker that one of ours caused into that again, and any other into one line."""
+    try:
+        yield
+    except PySparkException as error:
+        text = str(error)
+        if (own := blocks.marked_error(text)) is not None:
+            raise own from None
+        causes = re.findall(r"^\s*(?:Caused by: )?([\w.]*(?:Error|Exception|Interrupt): .*)$", text, re.MULTILINE)
+        lines = [*causes, *filter(str.strip, text.splitlines()), type(error).__name__]
+        raise ResourceError(
+            f"spark step {name}: {lines[0].strip()}; see the log of the executors, and start again with the same "
+            "--checkpoint to go on after the last finished step"
+        ) from error
