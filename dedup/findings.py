@@ -203,8 +203,16 @@ def told_verified(verified: pa.Table, together: _Bool) -> pa.Table:
 def told_copies(first: _Int, copy: _Int) -> pa.Table:
     """Return exact copies with the first of their kind as evidence."""
     ones = np.ones(len(copy))
-    same = {"kind": "exact", "accepted": True, "reason": "same text"}
-    return tables.evidence(first, copy, level="duplicate", jaccard=ones, containment=ones, **same)
+    return tables.evidence(
+        first,
+        copy,
+        level="duplicate",
+        kind="exact",
+        jaccard=ones,
+        containment=ones,
+        accepted=True,
+        reason="same text",
+    )
 
 
 def overridden_pairs(
@@ -237,7 +245,7 @@ def cohesion(found: Stories) -> _Float:
     return cohesions(total, size)
 
 
-def cohesions(total: _Float, size: _Int) -> _Float:
+def cohesions(total: npt.NDArray[Any], size: _Int) -> _Float:
     """Return the mean score over all pairs of groups, float64[k], of its sum and the number of groups."""
     return np.where(size > 1, total / np.maximum(size * (size - 1) / 2, 1), np.nan)
 

@@ -23,7 +23,8 @@ _Float = npt.NDArray[np.float64]
 def documents(part: int, tables: Tables, *, starts: _Int, parts: int) -> Iterator[Message]:
     """Fill the documents table, and send what groups and stories need of it.
 
-    Inputs: documents, facts, told, overlaps. Streams: documents (with `position`), group_rows, story_rows, spellings, sizes.
+    Inputs: documents, facts, told, overlaps. Streams: documents (with `position`), group_rows,
+    story_rows, spellings, sizes.
     """
     if "documents" not in tables:
         return
@@ -32,10 +33,14 @@ def documents(part: int, tables: Tables, *, starts: _Int, parts: int) -> Iterato
     itself = representative == position
     known = tables["told"].take(pa.array(at(tables["told"], representative)))
     told = listing.Told(
-        position, known["canonical"].to_numpy(), representative,
-        *(known[name] for name in ("canonical_doc_id", "representative_doc_id", "story_id", "duplicate_id")),
-        known["story_size"].to_numpy(), known["duplicate_size"].to_numpy(), known["canonical_reason"],
-    )  # fmt: skip
+        position,
+        known["canonical"].to_numpy(),
+        representative,
+        **{name: known[name] for name in ("canonical_doc_id", "representative_doc_id", "story_id", "duplicate_id")},
+        story_size=known["story_size"].to_numpy(),
+        duplicate_size=known["duplicate_size"].to_numpy(),
+        canonical_reason=known["canonical_reason"],
+    )
     scores, exact = _scores(tables, itself, known["cosine"].to_numpy())
     holds = {
         "unique": told.story_size == 1,

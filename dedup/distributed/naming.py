@@ -7,6 +7,7 @@ documents, so that the sums do not hang on the parts.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -94,7 +95,7 @@ def _distinct(keys: _Int) -> tuple[_Int, _Int, _Int]:
     return found.T, row, label.reshape(-1)
 
 
-def heaviest(story: _Int, column: _Int, weight: npt.NDArray[np.float64]) -> _Int:
+def heaviest(story: _Int, column: _Int, weight: npt.NDArray[Any]) -> _Int:
     """Return the rows of the heaviest terms of each story, by falling weight, ties by column."""
     positive = np.flatnonzero(weight > 0)
     order = positive[np.lexsort((column[positive], -weight[positive], story[positive]))]

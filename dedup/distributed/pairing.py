@@ -68,7 +68,7 @@ def least(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
 def pairs(part: int, tables: Tables) -> Iterator[Message]:
     """Fill the pairs table.
 
-    Inputs: facts, known, least, verified, links, unlike. Streams: pairs, schema.RUN_PAIRS, sorted inside the part; sizes.
+    Inputs: facts, known, least, verified, links, unlike. Streams: pairs, sorted inside the part; sizes.
     """
     if "facts" not in tables:
         return

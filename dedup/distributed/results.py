@@ -6,7 +6,7 @@ uses it. Steps at the same depth are one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,20 +17,30 @@ from dedup.distributed.corpus import Corpus
 from dedup.distributed.flow import Dataset, Flow, Function, Message, Tables
 from dedup.params import Params
 
-
 _TABLES = ("documents", "groups", "clusters", "pairs")
 _SIZES = ("bytes", "rows", "several", "of_several")
-_STREAMS = {  # of each step
-    "ends": ("facts", "wanted", "representatives", "units", "linked", "members"),
-    "known": ("known", "group_founders", "grouped", "canonicals", "shingles_wanted"),
-    "compared": ("texts", "own_texts", "canonical_vectors", "own_vectors", "weights", "duplicate_ids")
-    + ("story_founders", "missed", "cohesions"),
-    "measured": ("overlaps", "cosines", "story_ids", "least"),
-    "pairs": ("stands",),
-    "told": ("told", "standing"),
-    "documents": ("group_rows", "story_rows", "spellings"),
-    "groups": ("names",),
-    "clusters": (),
+_STREAMS = {  # that each step sends
+    "ends": "facts wanted representatives units linked members",
+    "known": "known group_founders grouped canonicals shingles_wanted",
+    "compared": "texts own_texts canonical_vectors own_vectors weights duplicate_ids story_founders missed cohesions",
+    "measured": "overlaps cosines story_ids least",
+    "pairs": "stands",
+    "told": "told standing",
+    "documents": "group_rows story_rows spellings",
+    "groups": "names",
+    "clusters": "",
+}
+_INPUTS = {  # that each step has
+    "ends": "documents copies links unlike verified",
+    "known": "facts wanted members chosen",
+    "compared": "sketches facts known shingles_wanted vectors columns chosen canonicals grouped group_founders "
+    "links unlike",
+    "measured": "facts known texts own_texts units own_vectors canonical_vectors story_founders missed linked",
+    "pairs": "facts known least grouped story_ids chosen links unlike verified",
+    "told": "stands duplicate_ids cosines facts representatives",
+    "documents": "documents facts told overlaps",
+    "groups": "group_rows standing weights spellings",
+    "clusters": "story_rows story_ids cohesions names",
 }
 
 
@@ -67,59 +77,40 @@ def results(
     stories : see `Found`; below the story level it is not looked at
     verified : schema.VERIFIED in positions, at the part of left
     """
-    at = {"starts": corpus.starts}
     given: dict[str, Dataset] = {"documents": corpus.documents, "sketches": corpus.sketches}
     given |= {"copies": copies, "chosen": chosen, "verified": verified}
     if params.level == "story":
         given |= {name: getattr(stories, name) for name in ("links", "unlike", "vectors", "columns")}
     steps = _Steps(flow, given)
-    pairs = ("links", "unlike", "verified")
-    steps.run("ends", ("documents", "copies", *pairs), partial(ends.send, **at))
-    steps.run(
-        "known", ("facts", "wanted", "members", "chosen"), partial(ends.answer, **at), partial(founders.groups, **at)
-    )
+
+    def placed(function: Callable[..., Iterable[Message]], **further: Any) -> Function:
+        return partial(function, starts=corpus.starts, **further)
+
+    steps.run("ends", placed(ends.send))
+    steps.run("known", placed(ends.answer), placed(founders.groups))
     steps.run(
         "compared",
-        ("sketches", "facts", "known", "shingles_wanted", "vectors", "columns", "chosen", "canonicals", "grouped")
-        + ("group_founders", "links", "unlike"),
-        partial(likeness.texts, **at),
+        placed(likeness.texts),
         likeness.vectors,
         partial(naming.weights, parts=flow.parts),
-        partial(founders.ids, **at, level="duplicate"),
-        partial(founders.stories, **at),
-        partial(pairing.weigh, **at),
+        placed(founders.ids, level="duplicate"),
+        placed(founders.stories),
+        placed(pairing.weigh),
     )
     steps.run(
         "measured",
-        ("facts", "known", "texts", "own_texts", "units", "own_vectors", "canonical_vectors", "story_founders")
-        + ("missed", "linked"),
-        partial(likeness.overlaps, **at),
+        placed(likeness.overlaps),
         likeness.cosines,
-        partial(founders.ids, **at, level="story"),
-        partial(pairing.least, **at),
+        placed(founders.ids, level="story"),
+        placed(pairing.least),
     )
-    steps.run(
-        "pairs",
-        ("facts", "known", "least", "grouped", "story_ids", "chosen", *pairs),
-        pairing.pairs,
-        partial(founders.stands, **at),
-    )
-    steps.run(
-        "told",
-        ("stands", "duplicate_ids", "cosines", "facts", "representatives"),
-        partial(founders.told, **at),
-    )
-    steps.run(
-        "documents",
-        ("documents", "facts", "told", "overlaps"),
-        partial(filling.documents, **at, parts=flow.parts),
-    )
-    steps.run(
-        "groups", ("group_rows", "standing", "weights", "spellings"), filling.groups, partial(naming.choose, **at)
-    )
-    steps.run("clusters", ("story_rows", "story_ids", "cohesions", "names"), filling.clusters)
-    tables = {name: steps.held[name] for name in ("documents", "groups", "clusters", "pairs")}
-    return Results(**tables, **steps.counted())
+    steps.run("pairs", pairing.pairs, placed(founders.stands))
+    steps.run("told", placed(founders.told))
+    steps.run("documents", placed(filling.documents, parts=flow.parts))
+    steps.run("groups", filling.groups, placed(naming.choose))
+    steps.run("clusters", filling.clusters)
+    counts, size = steps.counted()
+    return Results(**{name: steps.held[name] for name in _TABLES}, counts=counts, bytes=size)
 
 
 class _Steps:
@@ -130,18 +121,18 @@ class _Steps:
         self._flow = flow
         self._sizes: dict[str, dict[str, int]] = {}
 
-    def run(self, name: str, inputs: Iterable[str], *functions: Function) -> None:
+    def run(self, name: str, *functions: Function) -> None:
         """Run functions on the same inputs as one step; one that was not sent is empty."""
-        given = {key: self.held[key] for key in inputs if key in self.held}
+        given = {key: self.held[key] for key in _INPUTS[name].split() if key in self.held}
         streams = self._flow.step(f"result-{name}", partial(_together, functions=functions), **given)
-        self.held |= {stream: streams[stream] for stream in _STREAMS[name]}
+        self.held |= {stream: streams[stream] for stream in _STREAMS[name].split()}
         if name in _TABLES:
             self.held[name] = streams[name]
             found = self._flow.gather(streams["sizes"]).values()
             sums = {key: sum(int(pc.sum(table[key]).as_py()) for table in found) for key in _SIZES}
             self._sizes[name] = sums
 
-    def counted(self) -> dict[str, Any]:
+    def counted(self) -> tuple[dict[str, int], int]:
         """Return `counts` and `bytes` of the results."""
         documents, groups, clusters = (self._sizes[name] for name in _TABLES[:3])
         counts = {
@@ -152,7 +143,7 @@ class _Steps:
             "in_stories": clusters["of_several"],
             "singles": clusters["rows"] - clusters["several"],
         }
-        return {"counts": counts, "bytes": sum(sizes["bytes"] for sizes in self._sizes.values())}
+        return counts, sum(sizes["bytes"] for sizes in self._sizes.values())
 
 
 def _together(part: int, tables: Tables, *, functions: tuple[Function, ...]) -> Iterator[Message]:
