@@ -5,7 +5,7 @@ A row is a block: some rows of an Arrow table in its stream format, of which str
 
 from __future__ import annotations
 
-import re
+import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import groupby
@@ -27,7 +27,7 @@ FIELDS = pa.schema(
         ("block", pa.binary()),
     ]
 )
-_MARK = "\x1fdedup:"  # before an error of ours, in what an engine says of a failed task
+_MARK = "an error of dedup: "  # before one as JSON, in what an engine says of a failed task
 
 
 def superstep(function: Function, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -54,9 +54,12 @@ def rows_of(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 def marked_error(text: str) -> errors.DedupError | None:
     """Return the error of ours that a worker raised, from what the engine says of it."""
-    found = re.search(_MARK + r"(\w+)\x1f([^\x1f]*)\x1f", text)
-    kind = getattr(errors, found[1], None) if found else None
-    return kind(found[2]) if found and isinstance(kind, type) and issubclass(kind, errors.DedupError) else None
+    _, mark, rest = text.partition(_MARK)
+    if not mark:
+        return None
+    (name, message), _ = json.JSONDecoder().raw_decode(rest)
+    kind: type[errors.DedupError] = getattr(errors, name, errors.DedupError)
+    return kind(message)
 
 
 @contextmanager
@@ -65,7 +68,7 @@ def _marked() -> Iterator[None]:
     try:
         yield
     except errors.DedupError as error:
-        raise RuntimeError(f"{_MARK}{type(error).__name__}\x1f{error}\x1f") from error
+        raise RuntimeError(_MARK + json.dumps([type(error).__name__, str(error)])) from error
 
 
 def _by_part(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[int, dict[str, pa.Table]]]:

@@ -9,6 +9,7 @@ Neither RDDs nor the Spark context are used, so that classic Spark and Spark Con
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import tempfile
@@ -27,6 +28,7 @@ from pyspark.sql import functions as f
 from dedup.distributed import blocks
 from dedup.distributed.flow import Function, check_gathered
 from dedup.errors import ResourceError, SettingsError
+from dedup.spill import usable_memory
 
 _COLUMNS = "part int, origin int, number int, block binary"
 _SENT = f"stream string, {_COLUMNS}"
@@ -44,11 +46,13 @@ class SparkEngine:
 
     Parameters
     ----------
-    session : pyspark.sql.SparkSession; None: the active one, else a local one on all cores, which ends with the engine
+    session : pyspark.sql.SparkSession; None: the active one, else the one that spark-submit or the environment ask for
+        (all cores of this machine unless they do), which ends with the engine
     checkpoint : folder that every machine of the session reaches (s3://, hdfs://, a shared mount). What each step sends
         lies there, and a rerun of the same job goes on after its last finished step. None, on one machine only: a
         temporary folder.
-    parts : how many parts a job has; None: one for about `flow.PART_BYTES` of input
+    parts : how many parts a job has; None: by the size of the input
+    tmp_dir : folder for temporary files; None: the system's
 
     Raises
     ------
@@ -57,23 +61,25 @@ class SparkEngine:
     """
 
     def __init__(
-        self, session: SparkSession | None = None, checkpoint: str | None = None, parts: int | None = None
+        self,
+        session: SparkSession | None = None,
+        checkpoint: str | None = None,
+        parts: int | None = None,
+        tmp_dir: str | None = None,
     ) -> None:
-        self._own = None
-        if session is None and (session := SparkSession.getActiveSession()) is None:
-            session = self._own = SparkSession.builder.appName("dedup").master("local[*]").getOrCreate()
-        self.session = session
-        self.checkpoint = checkpoint
-        self.wanted_parts = parts
+        self._own = session is None and SparkSession.getActiveSession() is None
+        self.session = session or SparkSession.getActiveSession() or _started()
+        self.parts = parts
+        self._checkpoint = checkpoint
         self._temporary: str | None = None
         if checkpoint is None:
-            master = session.conf.get("spark.master", "") or ""
-            if not master.startswith("local"):
+            master = self.session.conf.get("spark.master", "") or ""
+            if not master.startswith("local[") and master != "local":
                 raise SettingsError(
                     f"checkpoint: got none for a session on {master or 'several machines'}; name a folder that all its "
                     "machines reach, such as s3://bucket/dedup, with --checkpoint or SparkEngine(checkpoint=…)"
                 )
-            self._temporary = tempfile.mkdtemp(prefix="dedup-spark-")
+            self._temporary = tempfile.mkdtemp(prefix="dedup-spark-", dir=tmp_dir)
 
     def flow(self, job: str, parts: int) -> SparkFlow:
         """Return the flow of a job.
@@ -82,8 +88,8 @@ class SparkEngine:
         ----------
         job : name that tells it from others with other input or settings: under it a rerun finds its finished steps
         """
-        folder = self.checkpoint or self._temporary
-        return SparkFlow(self.session, f"{str(folder).rstrip('/')}/{job}", parts, keep=self.checkpoint is not None)
+        folder = str(self._checkpoint or self._temporary).rstrip("/")
+        return SparkFlow(self.session, f"{folder}/{job}", parts, keep=self._checkpoint is not None)
 
     def __enter__(self) -> Self:
         return self
@@ -93,8 +99,19 @@ class SparkEngine:
     ) -> None:
         if self._temporary is not None:
             shutil.rmtree(self._temporary, ignore_errors=True)
-        if self._own is not None:
-            self._own.stop()
+        if self._own:
+            self.session.stop()
+
+
+def _started() -> SparkSession:
+    builder: Any = SparkSession.builder.appName("dedup")
+    if not {"PYSPARK_GATEWAY_PORT", "PYSPARK_SUBMIT_ARGS", "SPARK_REMOTE"} & set(os.environ):
+        # Executors live in this process; Spark's own 1 GB is little for blocks of megabytes on all cores.
+        memory = max(usable_memory() // 4 >> 20, 1024)
+        builder = builder.config("spark.driver.memory", f"{memory}m").config("spark.ui.enabled", "false")
+        builder = builder.config("spark.ui.showConsoleProgress", "false").config("spark.log.level", "ERROR")
+    session: SparkSession = builder.getOrCreate()
+    return session
 
 
 class SparkFlow:
