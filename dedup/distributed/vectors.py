@@ -48,7 +48,7 @@ class Frequencies(NamedTuple):
         return int(self.first[-1]) if self.held[-1] == 1 else 1 << 32
 
 
-def weigh(flow: Flow, corpus: Corpus, copies: Dataset) -> tuple[Dataset, Frequencies]:
+def weigh(flow: Flow, corpus: Corpus, copies: Dataset) -> tuple[Dataset, Dataset, Frequencies]:
     """Weigh the terms of the representatives as `weighing.vectors` does.
 
     Parameters
@@ -58,6 +58,7 @@ def weigh(flow: Flow, corpus: Corpus, copies: Dataset) -> tuple[Dataset, Frequen
     Returns
     -------
     VECTORS, by the part of the representative, sorted by position
+    [column, term] : the term of each column of a part's vectors
     Frequencies
     """
     spoken = flow.step("languages", _languages, copies=copies, terms=corpus.terms)["spoken"]
@@ -69,7 +70,7 @@ def weigh(flow: Flow, corpus: Corpus, copies: Dataset) -> tuple[Dataset, Frequen
     offsets, frequencies = _columns(flow.gather(weighed["levels"]))
     known = flow.step("columns", partial(_number, offsets=offsets), counted=counted, weighed=weighed["weighed"])
     made = flow.step("vectors", _vectors, copies=copies, terms=corpus.terms, known=known["known"])
-    return made["vectors"], frequencies
+    return made["vectors"], made["columns"], frequencies
 
 
 def representatives(copies: pa.Table) -> npt.NDArray[np.bool_]:
@@ -188,3 +189,4 @@ def _vectors(part: int, tables: Tables) -> Iterator[Message]:
     position = tables["copies"]["position"].filter(pa.array(representatives(tables["copies"])))
     lists = [schema.ragged_array(values, offsets) for values in (indices, data)]
     yield Message("vectors", part, pa.Table.from_arrays([position, *lists], schema=VECTORS))
+    yield Message("columns", part, pa.table({"column": known["column"], "term": np.unique(terms)}))
