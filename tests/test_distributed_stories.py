@@ -1,6 +1,8 @@
 """Pass 2 over parts against pass 2 on one machine."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +13,9 @@ from distributing import spread
 
 from dedup import pipeline, schema, weighing
 from dedup.clock import Clock
-from dedup.distributed import vectors
+from dedup.distributed import similar, vectors
 from dedup.engines.local import LocalEngine
-from dedup.params import Params
+from dedup.params import Params, StoryParams
 from dedup.policy import parse_policy
 
 SEEDS = Path(__file__).parents[1] / "seeds" / "articles.jsonl"
@@ -48,8 +50,8 @@ def invented(n, dated=1.0, days=200, seed=3, hours=24, languages=(None,)):
 class Local:
     """What one machine finds."""
 
-    def __init__(self, articles, params=Params(jobs=1)):
-        self.params = params
+    def __init__(self, articles, stories=None):
+        params = self.params = Params(jobs=1, stories=stories or StoryParams())
         policy, clock = parse_policy(params.canonical), Clock(lambda *_: None)
         with LocalEngine(1) as engine:
             self.corpus = pipeline.read(articles, params, policy, engine, clock)
@@ -79,13 +81,60 @@ def copies_of(local, starts):
     return by_part(table, "position", starts)
 
 
-def whole(dataset):
-    return pa.concat_tables([dataset[part] for part in sorted(dataset)])
+def whole(dataset, fields=None):
+    empty = [fields.empty_table()] if fields else []
+    return pa.concat_tables([*empty, *(dataset[part] for part in sorted(dataset))])
+
+
+def at_positions(table, positions):
+    for name in ("left", "right"):
+        column = pa.array(positions[table[name].to_numpy()])
+        table = table.set_column(table.schema.get_field_index(name), name, column)
+    return table
+
+
+def same(found, expected):
+    order = [("left", "ascending"), ("right", "ascending")]
+    found, expected = found.sort_by(order), expected.sort_by(order)
+    for name in ("left", "right"):
+        assert found[name].to_pylist() == expected[name].to_pylist()
+    for name in ("cosine", "score"):
+        np.testing.assert_allclose(found[name].to_numpy(), expected[name].to_numpy(), rtol=0, atol=1e-12)
+
+
+def check(articles, expected, parts, backwards=False):
+    flow, corpus = spread(articles, expected.params, parts, backwards)
+    positions = expected.found.positions
+    corpus = replace(corpus, whole=by_part_of_rows(expected.corpus.whole, corpus.starts))
+    verified = by_part(expected.copies.verified, "left", corpus.starts)
+    found = similar.links(flow, corpus, copies_of(expected, corpus.starts), verified, expected.params)
+    same(whole(found.links, schema.LINKS), at_positions(expected.found.links, positions))
+    same(whole(found.evidence, schema.LINKS), at_positions(expected.found.evidence, positions))
+    unlike = whole(found.unlike, similar.UNLIKE)
+    for reason, table in expected.found.unlike.items():
+        same(unlike.filter(pc.equal(unlike["reason"], reason)), at_positions(table, positions))
+    for dataset in (found.links, found.unlike, found.evidence):
+        for part, table in dataset.items():
+            left = table["left"].to_numpy()
+            assert ((corpus.starts[part] <= left) & (left < corpus.starts[part + 1])).all()
+            assert (table["right"].to_numpy() < left).all()
+    for name, count in found.skipped.items():
+        assert count == expected.corpus.skipped[name]
+    return flow, found
+
+
+def by_part_of_rows(table, starts):
+    pieces = {part: table.slice(start, stop - start) for part, (start, stop) in enumerate(pairwise(starts.tolist()))}
+    return {part: piece for part, piece in pieces.items() if len(piece)}
 
 
 CORPORA = {
     "seeds": lambda: SEEDS,
     "invented": lambda: invented(300),
+    "undated": lambda: invented(150, dated=0),
+    "mixed": lambda: invented(400, dated=0.6, days=500),
+    "crawl": lambda: invented(200, dated=0.4, days=1, hours=1000),
+    "days": lambda: invented(400, days=6, hours=24),
     "languages": lambda: invented(200, languages=("en", "xx", "sw", "yo")),
     "one": lambda: invented(1),
 }
@@ -110,7 +159,7 @@ def test_vectors(local, name, parts, backwards):
     expected = local(name)
     flow, corpus = spread(CORPORA[name](), expected.params, parts, backwards)
     made, frequencies = vectors.weigh(flow, corpus, copies_of(expected, corpus.starts))
-    table = whole(made)
+    table = whole(made, vectors.VECTORS)
     rows = weighing.vectors(expected.corpus.terms, weighing.background(), chosen=expected.found.positions)
     assert table["position"].to_pylist() == expected.found.positions.tolist()
     indices, indptr = schema.ragged(table["indices"])
@@ -122,3 +171,10 @@ def test_vectors(local, name, parts, backwards):
     assert min(frequencies.shared, len(held)) == (held > 1).sum()
     if name == "languages":
         assert pc.count_distinct(expected.corpus.terms["language"]).as_py() > 2
+
+
+@pytest.mark.parametrize("name", CORPORA)
+@pytest.mark.parametrize(("parts", "backwards"), ENGINES)
+def test_links(local, name, parts, backwards):
+    _, found = check(CORPORA[name](), local(name), parts, backwards)
+    assert name == "one" or len(whole(found.links, schema.LINKS)) > 20
