@@ -87,9 +87,10 @@ def whole(dataset, fields=None):
 
 
 def at_positions(table, positions):
-    for name in ("left", "right"):
-        column = pa.array(positions[table[name].to_numpy()])
-        table = table.set_column(table.schema.get_field_index(name), name, column)
+    """Give positions for ranks, the larger one as the left of two."""
+    ends = np.sort([positions[table[name].to_numpy()] for name in ("left", "right")], axis=0)
+    for name, column in (("left", ends[1]), ("right", ends[0])):
+        table = table.set_column(table.schema.get_field_index(name), name, pa.array(column))
     return table
 
 
@@ -138,6 +139,13 @@ CORPORA = {
     "languages": lambda: invented(200, languages=("en", "xx", "sw", "yo")),
     "one": lambda: invented(1),
 }
+SETTINGS = {
+    "days": {"window": 1.0, "window_nearest": 0},
+    "invented": {"window": 20.0, "window_nearest": 0},
+    "mixed": {"window": 40.0, "window_nearest": 7, "feedback_neighbours": 1, "crowd_neighbours": 3},
+    "undated": {"postings": 1000, "pair_floor": 0.01, "link_floor": 0.001},
+    "seeds": {"postings": 60, "window": 2.0, "window_nearest": 3, "sifting": 0.5},
+}
 ENGINES = [(1, False), (3, False), (3, True), (8, False)]
 
 
@@ -178,3 +186,44 @@ def test_vectors(local, name, parts, backwards):
 def test_links(local, name, parts, backwards):
     _, found = check(CORPORA[name](), local(name), parts, backwards)
     assert name == "one" or len(whole(found.links, schema.LINKS)) > 20
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("parts", [3, 12])
+def test_windows_and_budgets_of_postings(name, parts):
+    settings = StoryParams(**SETTINGS[name])
+    expected = Local(CORPORA[name](), settings)
+    assert ("postings" in SETTINGS[name]) == (expected.corpus.skipped["postings"] > 0)
+    check(CORPORA[name](), expected, parts)
+
+
+def notices():
+    """Copies, one template filled in by many, and reports of one event that quote it."""
+    rng = np.random.default_rng(11)
+    body = (
+        "The company said after a meeting of its board that it will pay a quarterly dividend of {} cents a share to "
+        "all holders of its common stock, as it has done without a break since it was listed, and that {} thousand of "
+        "its shares will be bought back before the end of the year by {}."
+    )
+    rows = invented(120, days=30).to_pylist()
+    for i in range(40):
+        text = body.format(rng.integers(3, 99), rng.integers(10, 9999), " ".join(rng.choice(WORDS, 2)))
+        when = datetime(2023, 1, 1 + i % 20, tzinfo=UTC) if i % 5 else None
+        rows.append({"id": f"n{i}", "title": "Quarterly dividend", "text": text, "date": when, "lang": None})
+        if i % 4 == 0:
+            rows.append({**rows[-1], "id": f"c{i}"})
+    return pa.Table.from_pylist(rows)
+
+
+@pytest.mark.parametrize(("parts", "backwards"), ENGINES)
+def test_refused_pairs_and_templates(parts, backwards):
+    articles = notices()
+    expected = Local(articles)
+    assert len(expected.found.unlike["template"]) or len(expected.found.evidence) > len(expected.found.links)
+    check(articles, expected, parts, backwards)
+
+
+def test_nothing():
+    articles = pa.table({"id": pa.array([], pa.string()), "text": pa.array([], pa.string())})
+    _, found = check(articles, Local(articles), 3)
+    assert whole(found.links, schema.LINKS).num_rows == 0

@@ -143,7 +143,7 @@ def _nearness(part: int, days: _Float, slots: Slots, params: StoryParams) -> _Fl
 
 
 def _dense(indices: list[npt.NDArray[np.uint32]]) -> tuple[npt.NDArray[np.uint32], list[npt.NDArray[np.uint32]]]:
-    """Number the columns of some rows anew, in their order, the commonest as they are: there sums are checked.
+    """Give the columns of some rows new numbers in their order; the commonest keep theirs, which are checkpoints.
 
     Returns
     -------

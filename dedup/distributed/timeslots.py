@@ -166,12 +166,12 @@ def _order(part: int, tables: Tables, *, scale: float) -> Iterator[Message]:
 
 def lay_out(parts: int, told: Mapping[int, pa.Table], params: StoryParams) -> Slots:
     """Tell which slots meet, from what each knows of its dates."""
-    facts = {name: np.zeros(parts, np.int64 if name in ("count", "undated") else np.float64) for name in _FACTS.names}
-    facts["first"][:], facts["last"][:] = np.nan, np.nan
+    facts = np.zeros((len(_FACTS), parts))
+    facts[2:4] = np.nan
     for part, table in told.items():
-        for name in _FACTS.names:
-            facts[name][part] = table[name][0].as_py()
-    count, lacking, first, last = (facts[name] for name in _FACTS.names[:4])
+        facts[:, part] = [column[0].as_py() for column in table.columns]
+    count, lacking = facts[:2].astype(np.int64)
+    first, last, to_first, to_last = facts[2:]
     starts, undated = np.concatenate(([0], np.cumsum(count))), int(lacking.sum())
     dated = count > lacking
     met = np.maximum(starts[:-1], undated) - params.window_nearest
@@ -185,7 +185,7 @@ def lay_out(parts: int, told: Mapping[int, pa.Table], params: StoryParams) -> Sl
     return Slots(
         starts, undated, int(starts[-1]) - undated, np.where(near.any(axis=1), near.argmax(axis=1), slot),
         [np.flatnonzero(row)[::-1].tolist() for row in earlier],
-        np.dot(fading, facts["to_last"]), np.dot(facts["to_first"], fading), first, last,
+        fading @ to_last, to_first @ fading, first, last,
     )  # fmt: skip
 
 
