@@ -102,8 +102,8 @@ def _by_language(table: pa.Table) -> pa.Table:
 def _summed(spoken: Mapping[int, pa.Table]) -> pa.Table:
     """Sum over the parts, and tell which languages the background lacks: [language, documents, lacking]."""
     languages = _by_language(pa.concat_tables([_SPOKEN.empty_table(), *spoken.values()]))
-    seen, terms = (languages[name].to_numpy().astype(np.float64) for name in ("known", "terms"))
-    lacking = pa.array(weighing.lacks(seen, terms))
+    seen, terms = (languages[name].to_numpy() for name in ("known", "terms"))
+    lacking = pa.array(weighing.lacks(seen.astype(np.float64), terms))
     return languages.select(["language", "documents"]).append_column("lacking", lacking)
 
 
@@ -129,7 +129,7 @@ def _weigh(part: int, tables: Tables, *, n: int) -> Iterator[Message]:
     terms, inverse = np.unique(counted["term"].to_numpy(), return_inverse=True)
 
     def summed(name: str) -> npt.NDArray[np.float64]:
-        return np.bincount(inverse, counted[name].to_numpy(), len(terms))
+        return np.bincount(inverse, counted[name].to_numpy(), len(terms)).astype(np.float64)
 
     held = summed("held").astype(np.int64)
     background = weighing.background()
