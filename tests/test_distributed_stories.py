@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pytest
 from distributing import spread
 
+from benchmarks import corpus
 from dedup import pipeline, schema, weighing
 from dedup.clock import Clock
 from dedup.distributed import similar, vectors
@@ -104,11 +105,12 @@ def same(found, expected):
 
 
 def check(articles, expected, parts, backwards=False):
-    flow, corpus = spread(articles, expected.params, parts, backwards)
+    flow, placed = spread(articles, expected.params, parts, backwards)
     positions = expected.found.positions
-    corpus = replace(corpus, whole=by_part_of_rows(expected.corpus.whole, corpus.starts))
-    verified = by_part(expected.copies.verified, "left", corpus.starts)
-    found = similar.links(flow, corpus, copies_of(expected, corpus.starts), verified, expected.params)
+    own = {name: by_part_of_rows(getattr(expected.corpus, name), placed.starts) for name in ("whole", "terms")}
+    placed = replace(placed, **own)
+    verified = by_part(expected.copies.verified, "left", placed.starts)
+    found = similar.links(flow, placed, copies_of(expected, placed.starts), verified, expected.params)
     same(whole(found.links, schema.LINKS), at_positions(expected.found.links, positions))
     same(whole(found.evidence, schema.LINKS), at_positions(expected.found.evidence, positions))
     unlike = whole(found.unlike, similar.UNLIKE)
@@ -117,7 +119,7 @@ def check(articles, expected, parts, backwards=False):
     for dataset in (found.links, found.unlike, found.evidence):
         for part, table in dataset.items():
             left = table["left"].to_numpy()
-            assert ((corpus.starts[part] <= left) & (left < corpus.starts[part + 1])).all()
+            assert ((placed.starts[part] <= left) & (left < placed.starts[part + 1])).all()
             assert (table["right"].to_numpy() < left).all()
     for name, count in found.skipped.items():
         assert count == expected.corpus.skipped[name]
@@ -165,8 +167,8 @@ def local():
 @pytest.mark.parametrize(("parts", "backwards"), ENGINES)
 def test_vectors(local, name, parts, backwards):
     expected = local(name)
-    flow, corpus = spread(CORPORA[name](), expected.params, parts, backwards)
-    made, frequencies = vectors.weigh(flow, corpus, copies_of(expected, corpus.starts))
+    flow, placed = spread(CORPORA[name](), expected.params, parts, backwards)
+    made, frequencies = vectors.weigh(flow, placed, copies_of(expected, placed.starts))
     table = whole(made, vectors.VECTORS)
     rows = weighing.vectors(expected.corpus.terms, weighing.background(), chosen=expected.found.positions)
     assert table["position"].to_pylist() == expected.found.positions.tolist()
@@ -227,3 +229,21 @@ def test_nothing():
     articles = pa.table({"id": pa.array([], pa.string()), "text": pa.array([], pa.string())})
     _, found = check(articles, Local(articles), 3)
     assert whole(found.links, schema.LINKS).num_rows == 0
+
+
+REAL = Path(__file__).parents[2] / "shared" / "data" / "open" / "g5w_news_cluster.parquet"
+
+
+def resampled(count):
+    return pa.concat_tables(corpus.tables(corpus.read(corpus.SEEDS), count, seed=5, days=365))
+
+
+@pytest.mark.parametrize(("parts", "settings"), [(3, {}), (8, {"window": 30.0, "window_nearest": 20})])
+def test_resampled_articles(parts, settings):
+    articles = resampled(3000)
+    check(articles, Local(articles, StoryParams(**settings)), parts)
+
+
+@pytest.mark.skipif(not REAL.exists(), reason="the labelled articles are not here")
+def test_real_articles():
+    check(REAL, Local(REAL), 5)
