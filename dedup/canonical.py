@@ -61,7 +61,7 @@ def choose(
     SettingsError
         A rule names a column that is not there or that has no order.
     """
-    columns = _columns(documents, policy)
+    table = documents.select(columns(documents, policy))
     sizes = _sizes(documents.num_rows if rows is None else len(rows), cluster, central, contained)
     single = sizes[cluster] == 1
     chosen = np.empty(len(sizes), np.int64)
@@ -72,7 +72,7 @@ def choose(
     label = cluster[several]
     wanted = np.zeros(documents.num_rows, np.bool_)
     wanted[several if rows is None else rows[several]] = True
-    table = documents.select(columns).filter(pa.array(wanted))
+    table = table.filter(pa.array(wanted))
     given = {
         "central": None if central is None else central[several],
         "contained": None if contained is None else contained[several],
@@ -87,8 +87,14 @@ def choose(
     return chosen, reason
 
 
-def _columns(documents: pa.Table, policy: Sequence[Rule]) -> list[str]:
-    """List the columns that the policy and the tie breakers read; all of them must be there."""
+def columns(documents: pa.Table, policy: Sequence[Rule]) -> list[str]:
+    """List the columns that the policy and the tie breakers read.
+
+    Raises
+    ------
+    SettingsError
+        One of them is not there.
+    """
     found = documents.column_names
     needed = dict.fromkeys(_TIE_BREAKERS)
     for rule in policy:

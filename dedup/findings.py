@@ -231,8 +231,12 @@ def overridden_pairs(
 
 def mean_score(n: int, left: _Int, right: _Int, score: _Float) -> _Float:
     """Return the mean score of each position over its pairs, 0 where it has none."""
-    ends = np.concatenate((left, right))
-    total = np.bincount(ends, np.tile(score, 2), minlength=n)
+    return mean_at(n, np.concatenate((left, right)), np.tile(score, 2))
+
+
+def mean_at(n: int, ends: _Int, score: _Float) -> _Float:
+    """Return the mean score at each position, float64[n], 0 where it has none; summed in the order given."""
+    total = np.bincount(ends, score, minlength=n)
     return total / np.maximum(np.bincount(ends, minlength=n), 1)
 
 

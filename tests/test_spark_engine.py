@@ -41,7 +41,7 @@ def engine(session):
         yield made
 
 
-def numbers(batches):
+def numbers(origin, batches):
     """Send the rows of a frame to part 0, some at a time."""
     for batch in batches:
         yield Message("numbers", 0, pa.Table.from_batches([batch]))

@@ -34,15 +34,17 @@ def superstep(function: Function, batches: Iterable[pa.RecordBatch]) -> Iterator
     """Run a function on each part of a task; blocks come sorted by part, input, origin and number."""
     with _marked():
         for part, tables in _by_part(batches):
-            yield from _packed(function(part, tables), part)
+            yield from packed(function(part, tables), part)
 
 
 def messages_of(
-    function: Callable[[Iterable[pa.RecordBatch]], Iterable[Message]], batches: Iterable[pa.RecordBatch]
+    function: Callable[[int, Iterable[pa.RecordBatch]], Iterable[Message]],
+    origin: int,
+    batches: Iterable[pa.RecordBatch],
 ) -> Iterator[pa.RecordBatch]:
-    """Turn rows of any table into blocks."""
+    """Turn rows of any table into blocks: (origin, batches) → messages."""
     with _marked():
-        yield from _packed(function(batches), 0)
+        yield from packed(function(origin, batches), origin)
 
 
 def rows_of(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -84,8 +86,8 @@ def _by_part(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[int, dict[str,
         yield part, {name: pa.concat_tables(tables) for name, tables in found.items()}
 
 
-def _packed(messages: Iterable[Message], origin: int) -> Iterator[pa.RecordBatch]:
-    """Turn messages into rows, a few megabytes at a time."""
+def packed(messages: Iterable[Message], origin: int) -> Iterator[pa.RecordBatch]:
+    """Turn messages into rows of `FIELDS`, a few megabytes at a time."""
     waiting: list[tuple[str, int, int, int, pa.Buffer]] = []
     size = 0
     for number, (stream, part, block) in enumerate(_blocks(messages)):

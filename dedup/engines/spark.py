@@ -8,6 +8,7 @@ Neither RDDs nor the Spark context are used, so that classic Spark and Spark Con
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -20,14 +21,18 @@ from itertools import groupby
 from types import TracebackType
 from typing import Any, Self
 
+import orjson
 import pyarrow as pa
+from pyspark import TaskContext
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as f
 
 from dedup.distributed import blocks
-from dedup.distributed.flow import Function, check_gathered
+from dedup.distributed.flow import Function, Message, check_gathered
+from dedup.engines import spark_inputs
 from dedup.errors import ResourceError, SettingsError
+from dedup.params import ReadingParams
 from dedup.spill import usable_memory
 
 _COLUMNS = "part int, origin int, number int, block binary"
@@ -81,13 +86,20 @@ class SparkEngine:
                 )
             self._temporary = tempfile.mkdtemp(prefix="dedup-spark-", dir=tmp_dir)
 
-    def flow(self, job: str, parts: int) -> SparkFlow:
-        """Return the flow of a job.
+    def open(self, articles: Any, params: ReadingParams, identity: Any) -> tuple[SparkFlow, spark_inputs.Input]:
+        """Find the input of a job, and return the flow that it runs in.
 
         Parameters
         ----------
-        job : name that tells it from others with other input or settings: under it a rerun finds its finished steps
+        identity : all else that tells the job from others: a rerun finds its finished steps by both
         """
+        found = spark_inputs.opened(self.session, articles, params)
+        parts = self.parts or default_parts(found.bytes)
+        said = orjson.dumps([identity, found.identity, parts], default=str)
+        return self.flow(hashlib.sha256(said).hexdigest()[:16], parts), found
+
+    def flow(self, job: str, parts: int) -> SparkFlow:
+        """Return the flow of a job of this name."""
         folder = str(self._checkpoint or self._temporary).rstrip("/")
         return SparkFlow(self.session, f"{folder}/{job}", parts, keep=self._checkpoint is not None)
 
@@ -101,6 +113,15 @@ class SparkEngine:
             shutil.rmtree(self._temporary, ignore_errors=True)
         if self._own:
             self.session.stop()
+
+
+def default_parts(size: int) -> int:
+    """Return how many parts an input of so many bytes has: 64 before they grow beyond 16 MB, and none above 256 MB.
+
+    What is kept of a part takes about twice the bytes of its texts; the more parts, the smaller the blocks they send.
+    """
+    most, least = 256 << 20, 16 << 20
+    return max(1, -(-size // min(max(size // 64, least), most)))
 
 
 def _started() -> SparkSession:
@@ -183,8 +204,14 @@ class SparkFlow:
         }
 
     def dataset(self, frame: DataFrame, function: Any) -> DataFrame:
-        """Make a dataset of any DataFrame: `function` turns an iterator of record batches into messages."""
-        return frame.mapInArrow(partial(blocks.messages_of, function), _SENT).drop("stream")
+        """Make a dataset of any DataFrame: `function` makes messages of (number of the partition, its batches)."""
+        return frame.mapInArrow(partial(_from_frame, function), _SENT).drop("stream")
+
+    def held(self, tables: Mapping[int, pa.Table]) -> DataFrame:
+        """Make a dataset of small tables that the program holds, by part."""
+        made = [Message("", part, table) for part, table in sorted(tables.items())]
+        rows = [row for batch in blocks.packed(made, 0) for row in batch.drop_columns(["stream"]).to_pylist()]
+        return self.session.createDataFrame([tuple(row.values()) for row in rows], _COLUMNS)
 
     def frame(self, dataset: Any, fields: pa.Schema) -> DataFrame:
         """Turn the tables of a dataset into a DataFrame of their rows."""
@@ -243,3 +270,8 @@ def _told(name: str) -> Iterator[None]:
             f"spark step {name}: {lines[0].strip()}; see the log of the executors, and start again with the same "
             "--checkpoint to go on after the last finished step"
         ) from error
+
+
+def _from_frame(function: Any, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    task: Any = TaskContext.get()  # on the worker
+    yield from blocks.messages_of(function, task.partitionId(), batches)
