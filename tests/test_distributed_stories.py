@@ -109,7 +109,7 @@ def local():
 def test_vectors(local, name, parts, backwards):
     expected = local(name)
     flow, corpus = spread(CORPORA[name](), expected.params, parts, backwards)
-    made, frequencies = vectors.weigh(flow, corpus, copies_of(expected, corpus.starts))
+    made, frequencies, _ = vectors.weigh(flow, corpus, copies_of(expected, corpus.starts))
     table = whole(made)
     rows = weighing.vectors(expected.corpus.terms, weighing.background(), chosen=expected.found.positions)
     assert table["position"].to_pylist() == expected.found.positions.tolist()

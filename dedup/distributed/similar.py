@@ -31,6 +31,7 @@ class Stories(NamedTuple):
     unlike: Dataset  # UNLIKE, refused for what the two texts are
     evidence: Dataset  # the links, and pairs with scores below 0, which speak against one story
     skipped: dict[str, int]  # how much was left undone to stay within a budget
+    columns: Dataset  # [term, column] of the vectors of each part
 
 
 def links(flow: Flow, corpus: Corpus, copies: Dataset, verified: Dataset, params: Params) -> Stories:
@@ -41,7 +42,7 @@ def links(flow: Flow, corpus: Corpus, copies: Dataset, verified: Dataset, params
     copies : [position, unit, group, contained, representative, reason], one row for each document
     verified : schema.VERIFIED with positions, by the part of `left`
     """
-    weighed, frequencies = vectors.weigh(flow, corpus, copies)
+    weighed, frequencies, columns = vectors.weigh(flow, corpus, copies)
     dates = timeslots.calendar(flow, corpus, copies)
     partners, opposed = refusing.refuse(flow, corpus, copies, verified, dates, params)
     rows, days, slots = timeslots.place(flow, corpus, copies, weighed, dates, params.stories)
@@ -57,7 +58,7 @@ def links(flow: Flow, corpus: Corpus, copies: Dataset, verified: Dataset, params
     for table in flow.gather(met.counts).values():
         skipped.update(dict(zip(*(table[name].to_pylist() for name in ("name", "count")), strict=True)))
     del skipped["held"]
-    return Stories(weighed, found["links"], found["unlike"], found["evidence"], dict(skipped))
+    return Stories(weighed, found["links"], found["unlike"], found["evidence"], dict(skipped), columns)
 
 
 def _ask(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:

@@ -48,7 +48,7 @@ class Frequencies(NamedTuple):
         return int(self.first[-1]) if self.held[-1] == 1 else 1 << 32
 
 
-def weigh(flow: Flow, corpus: Corpus, copies: Dataset) -> tuple[Dataset, Frequencies]:
+def weigh(flow: Flow, corpus: Corpus, copies: Dataset) -> tuple[Dataset, Frequencies, Dataset]:
     """Weigh the terms of the representatives as `weighing.vectors` does.
 
     Parameters
@@ -59,6 +59,7 @@ def weigh(flow: Flow, corpus: Corpus, copies: Dataset) -> tuple[Dataset, Frequen
     -------
     VECTORS, by the part of the representative, sorted by position
     Frequencies
+    [term, column] of what the vectors of each part hold
     """
     spoken = flow.step("languages", _languages, copies=copies, terms=corpus.terms)["spoken"]
     languages = _summed(flow.gather(spoken))
@@ -69,7 +70,7 @@ def weigh(flow: Flow, corpus: Corpus, copies: Dataset) -> tuple[Dataset, Frequen
     offsets, frequencies = _columns(flow.gather(weighed["levels"]))
     known = flow.step("columns", partial(_number, offsets=offsets), counted=counted, weighed=weighed["weighed"])
     made = flow.step("vectors", _vectors, copies=copies, terms=corpus.terms, known=known["known"])
-    return made["vectors"], frequencies
+    return made["vectors"], frequencies, made["columns"]
 
 
 def representatives(copies: pa.Table) -> npt.NDArray[np.bool_]:
@@ -181,7 +182,9 @@ def _vectors(part: int, tables: Tables) -> Iterator[Message]:
     chosen = _chosen(tables)
     terms, offsets = schema.ragged(chosen["terms"])
     known = rows(tables, "known", pa.schema([("column", pa.uint32()), ("idf", pa.float64())]))
-    columns = np.unique(terms, return_inverse=True)[1].astype(np.int32)
+    distinct, inverse = np.unique(terms, return_inverse=True)
+    yield Message("columns", part, pa.table({"term": distinct, "column": known["column"]}))
+    columns = inverse.astype(np.int32)
     data = tfidf.unit_rows(columns, schema.ragged(chosen["counts"])[0], offsets, known["idf"].to_numpy())
     indices = known["column"].to_numpy()[columns]
     postings.order_rows(offsets, indices, data)
