@@ -77,14 +77,33 @@ def choose(
         "central": None if central is None else central[several],
         "contained": None if contained is None else contained[several],
     }
-    keys = [_key(rule, table, given) for rule in policy]
-    keys += [table["content_key"].to_numpy(), _rank(table["doc_id"])]
+    keys = _keys(table, policy, given)
     order = np.lexsort((*reversed(keys), label))
     first = np.flatnonzero(np.diff(label[order], prepend=-1))
     best, second = order[first], order[first + 1]
     chosen[label[best]] = several[best]
     reason[label[best]] = _deciding([*(rule.name for rule in policy), *_TIE_BREAKERS.values()], keys, best, second)
     return chosen, reason
+
+
+def leading(documents: pa.Table, cluster: npt.NDArray[np.int64], policy: Sequence[Rule]) -> npt.NDArray[np.int64]:
+    """Find the best two of each cluster, which alone can decide when its other documents are elsewhere.
+
+    Parameters
+    ----------
+    documents, policy : as of `choose`
+    cluster : int64[n]; `central` and `contained` are the same inside each
+
+    Returns
+    -------
+    int64[m], ascending positions
+    """
+    keys = _keys(documents, policy, {"central": None, "contained": None})
+    order = np.lexsort((*reversed(keys), cluster))
+    ranked = cluster[order]
+    third = np.zeros(len(order), np.bool_)
+    third[2:] = ranked[2:] == ranked[:-2]
+    return np.sort(order[~third])
 
 
 def columns(documents: pa.Table, policy: Sequence[Rule]) -> list[str]:
@@ -116,6 +135,12 @@ def _sizes(n: int, cluster: npt.NDArray[np.int64], *given: npt.NDArray[Any] | No
     if not sizes.all():
         raise DedupError(f"choose: no document has label {np.argmin(sizes)}; wanted labels 0..k-1, each in use")
     return sizes
+
+
+def _keys(table: pa.Table, policy: Sequence[Rule], given: dict[str, npt.NDArray[Any] | None]) -> list[npt.NDArray[Any]]:
+    """Rank the rows by each rule and by the tie breakers."""
+    keys = [_key(rule, table, given) for rule in policy]
+    return [*keys, table["content_key"].to_numpy(), _rank(table["doc_id"])]
 
 
 def _key(rule: Rule, table: pa.Table, given: dict[str, npt.NDArray[Any] | None]) -> npt.NDArray[Any]:

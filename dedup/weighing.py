@@ -228,7 +228,7 @@ def foreign_terms(
     return are_foreign(own, alien, known), peers / np.maximum(own, 1)
 
 
-def lacks(seen: _Float, terms: _Float) -> npt.NDArray[np.bool_]:
+def lacks(seen: _Float, terms: _Int) -> npt.NDArray[np.bool_]:
     """Tell which languages the background lacks, of whose `terms` it has `seen` some; see `foreign_terms`."""
     lacking: npt.NDArray[np.bool_] = (seen + _TRUST) / (terms + _TRUST) < _KNOWN_SHARE
     return lacking

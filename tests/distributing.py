@@ -93,7 +93,7 @@ def spread_findings(articles: Any, params: Params, parts: int, backwards: bool =
         for reason, table in found.unlike.items()
     ] or [schema.LINKS.append(pa.field("reason", pa.string())).empty_table()]
     linked = [placed(table, found.positions) for table in (found.links, pa.concat_tables(unlike), found.evidence)]
-    stories = Stories(vectors, *(by_part(table, "left", starts) for table in linked), {}, columns)
+    stories = Stories(vectors, *(by_part(table, "left", starts) for table in linked), columns, {})
     datasets = [by_part(table, position, starts) for table in (local.documents, local.sketches, local.whole)]
     return Spread(
         InProcess(parts, backwards),

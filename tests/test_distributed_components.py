@@ -1,5 +1,7 @@
 """Connected components over parts: the same labels as union-find in one place, whatever the graph and the parts."""
 
+import tracemalloc
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -75,16 +77,19 @@ def test_paths_of_10000_nodes_by_stars(parts, shuffled):
 
 
 @pytest.mark.parametrize("hub", [0, 50_000, 100_000])
-def test_a_hub_of_100000_edges_costs_a_row_for_each_part(hub, monkeypatch):
+def test_a_hub_of_100000_edges_costs_a_row_for_each_part(hub):
     """Whatever its position, and though its edges lie in every part: no part has more than a few rows that name it."""
     n, parts = 100_001, 8
     leaves = np.delete(np.arange(n), hub)
     home = np.random.default_rng(1).integers(0, parts, n - 1)
-    named = []
+    named, peak = [], []
 
     class Watched(InProcess):
         def step(self, name, function, /, **inputs):
+            tracemalloc.reset_peak()
+            before = tracemalloc.get_traced_memory()[0]
             made = super().step(name, function, **inputs)
+            peak.append(tracemalloc.get_traced_memory()[1] - before)
             for stream in ("edges", "asked", "told"):
                 if name in ("graph-forest", "graph-spread") or stream not in made:
                     continue
@@ -94,12 +99,17 @@ def test_a_hub_of_100000_edges_costs_a_row_for_each_part(hub, monkeypatch):
             return made
 
     flow = Watched(parts)
-    found = labelled(flow, n, np.full(n - 1, hub), leaves, home, whole=0)
+    tracemalloc.start()
+    try:
+        found = labelled(flow, n, np.full(n - 1, hub), leaves, home, whole=0)
+    finally:
+        tracemalloc.stop()
     assert (found == 0).all()
     assert max(named) <= parts
     # 16 bytes an edge, and each passes five times; a list of neighbours would come on top.
     assert max(flow.sent.values()) < 3 * 16 * n
-    print({name: f"{sent / 1e6:.1f} MB" for name, sent in flow.sent.items()})
+    assert max(peak) < 4e6  # bytes of arrays in a part: a few times its eighth of the edges
+    print(f"most sent {max(flow.sent.values()) / 1e6:.1f} MB a step, arrays of a part {max(peak) / 1e6:.1f} MB")
 
 
 def test_more_rounds_than_allowed_are_refused():

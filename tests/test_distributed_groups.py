@@ -125,7 +125,9 @@ POLICIES = (
 @pytest.fixture(scope="module", params=POLICIES)
 def chosen(request):
     params = Params(canonical=request.param)
-    articles = in_sources(near_copies(3) + [{**row, "id": f"c{row['id']}"} for row in containers(3)])
+    near, nests = near_copies(3), [{**row, "id": f"c{row['id']}"} for row in containers(3)]
+    again = [{**row, "id": f"{row['id']}-{copy}", "title": f"Take {copy}"} for row in near for copy in range(4)]
+    articles = in_sources(near + nests + again)
     return articles, params, on_one_machine(articles, params)
 
 
@@ -158,7 +160,7 @@ def check_choices(articles, params, one, parts):
     assert table["story"].to_pylist() == first[found.label].tolist()
     assert table["canonical"].to_pylist() == by_story.chosen[found.label].tolist()
     assert table["reason"].to_pylist() == by_story.reason[found.label].tolist()
-    return found
+    return found, flow
 
 
 @pytest.mark.parametrize("parts", [1, 3, 8])
@@ -170,7 +172,7 @@ def test_choices_are_those_of_one_machine(chosen, parts):
 
 @pytest.mark.parametrize("parts", [1, 8])
 def test_choices_on_the_seeds(parts):
-    found = check_choices(SEEDS, Params(), on_one_machine(SEEDS, Params()), parts)
+    found = check_choices(SEEDS, Params(), on_one_machine(SEEDS, Params()), parts)[0]
     assert (np.bincount(found.label) > 2).any()
 
 
@@ -197,8 +199,21 @@ def test_a_policy_that_names_no_column_is_refused():
         canonicals.representatives(flow, corpus, grouped, verified, Params(), parse_policy("min:desk"))
 
 
+def test_a_flood_of_copies_sends_two_of_each_part():
+    """What a policy reads of 3,000 equal texts stays where it is but for two of each part."""
+    chance = random.Random(4)
+    words = prose(90, 5)
+    copies = [{"title": f"Take {chance.randint(0, 9)}", "text": " ".join(words)} for _ in range(3000)]
+    articles = in_sources(numbered([*copies, *(article([*words, f"more{i}"]) for i in range(5))]))
+    params = Params(canonical="container,prefer:source=lindmoor echo,central,complete")
+    one = on_one_machine(articles, params)
+    assert (np.bincount(one.copies.group) == 3005).any()
+    flow = check_choices(articles, params, one, 8)[1]
+    assert flow.sent["group-rows"] < 8 * 2_000 + (2 * 8 + 5) * 300  # bytes: of a message, and of a document
+
+
 @pytest.mark.skipif(not G5W.exists(), reason=f"no articles in {G5W}")
 @pytest.mark.parametrize("parts", [8])
 def test_choices_on_real_articles(parts):
-    found = check_choices(G5W, Params(), on_one_machine(G5W, Params()), parts)
+    found = check_choices(G5W, Params(), on_one_machine(G5W, Params()), parts)[0]
     assert (np.bincount(found.label) > 2).sum() > 20

@@ -30,7 +30,7 @@ STORIES = pa.schema(
 _CLUSTERS = pa.schema([("cluster", pa.int64())])
 _ENDS = pa.schema([("position", pa.int64()), ("score", pa.float64())])
 _LINKS = pa.schema([("story", pa.int64()), ("left", pa.int64()), ("right", pa.int64()), ("score", pa.float64())])
-_CHOSEN = pa.schema([("position", pa.int64()), ("chosen", pa.int64()), ("reason", pa.string())])
+_CHOSEN = pa.schema([("cluster", pa.int64()), ("chosen", pa.int64()), ("reason", pa.string())])
 
 
 def representatives(
@@ -133,8 +133,19 @@ def _group_rows(part: int, tables: Tables, *, starts: _Int, policy: Sequence[Rul
     central = mean_at(len(grouped), places - first, scores)
     group = grouped["group"].to_numpy()
     some = _of_several(tables, grouped["position"].to_numpy(), group)
+    some = _deciding(tables["documents"], grouped, some, policy)
     sent = grouped.append_column("central", pa.array(central)).take(pa.array(some))
     yield from _deal_rows(sent, tables["documents"], some, group[some], len(starts) - 1, policy)
+
+
+def _deciding(documents: pa.Table, grouped: pa.Table, some: _Int, policy: Sequence[Rule]) -> _Int:
+    """Leave out those that cannot decide: of a flood of equal texts, all but two of this part and the very first."""
+    read = documents.select(canonical.columns(documents, policy)).take(pa.array(some))
+    unit, position = (grouped[name].to_numpy()[some] for name in ("unit", "position"))
+    kept = unit == position  # which alone knows how central they are
+    kept[canonical.leading(read, unit, policy)] = True
+    deciding: _Int = some[kept]
+    return deciding
 
 
 def _deal_rows(
@@ -161,32 +172,39 @@ def _chosen(
     starts: _Int,
     policy: Sequence[Rule],
 ) -> Iterator[Message]:
-    """Choose one article of each cluster and tell all of its articles."""
+    """Choose one article of each cluster and tell the parts that have some of its articles."""
     position = places["position"].to_numpy()
     label = np.unique(cluster, return_inverse=True)[1]
     contained = places["contained"].to_numpy(zero_copy_only=False)
     chosen, reason = canonical.choose(documents, label, policy, central=central, contained=contained)
-    columns = [pa.array(position), pa.array(position[chosen][label]), pa.array(reason[label], pa.string())]
-    yield from deal("chosen", pa.Table.from_arrays(columns, schema=_CHOSEN), part_of_place(position, starts))
+    home = part_of_place(position, starts)
+    order = np.lexsort((cluster, home))
+    once = order[np.flatnonzero(np.diff(home[order], prepend=-1) | np.diff(cluster[order], prepend=-1))]
+    columns = [cluster[once], position[chosen][label[once]], pa.array(reason[label[once]], pa.string())]
+    yield from deal("chosen", pa.Table.from_arrays([*map(pa.array, columns)], schema=_CHOSEN), home[once])
 
 
 def _copies(part: int, tables: Tables) -> Iterator[Message]:
     grouped = tables["grouped"]
     position = grouped["position"].to_numpy()
-    chosen, reason = _with_chosen(tables, position, np.full(len(position), "only", np.object_))
+    only = np.full(len(position), "only", np.object_)
+    chosen, reason = _with_chosen(tables, position, grouped["group"].to_numpy(), only)
     columns = [*grouped.columns, pa.array(chosen), pa.array(reason, pa.string())]
     yield Message("copies", part, pa.Table.from_arrays(columns, schema=COPIES))
 
 
 def _with_chosen(
-    tables: Tables, position: _Int, reason: npt.NDArray[np.object_]
+    tables: Tables, position: _Int, cluster: _Int, reason: npt.NDArray[np.object_]
 ) -> tuple[_Int, npt.NDArray[np.object_]]:
-    """Return what was chosen for each article, itself for those that are alone, and why."""
-    found = rows(tables, "chosen", _CHOSEN)
-    place = np.searchsorted(position, found["position"].to_numpy())
-    chosen = position.copy()
-    chosen[place], reason[place] = found["chosen"].to_numpy(), found["reason"].to_numpy(zero_copy_only=False)
-    return chosen, reason
+    """Return what was chosen for each article and why; itself, and the reason given, for those that are alone."""
+    if "chosen" not in tables:
+        return position, reason
+    found = tables["chosen"].sort_by("cluster")
+    known = found["cluster"].to_numpy()
+    row = np.minimum(np.searchsorted(known, cluster), len(known) - 1)
+    told = known[row] == cluster
+    chosen = np.where(told, found["chosen"].to_numpy()[row], position)
+    return chosen, np.where(told, found["reason"].to_numpy(zero_copy_only=False)[row], reason)
 
 
 def _story_links(_: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
@@ -234,7 +252,8 @@ def _stories(part: int, tables: Tables) -> Iterator[Message]:
         return
     stories, copies = tables["stories"].sort_by("position"), tables["copies"]
     position = stories["position"].to_numpy()
-    own = copies["reason"].to_numpy()[position - int(copies["position"][0].as_py())].copy()
-    chosen, reason = _with_chosen(tables, position, own)
-    columns = [pa.array(position), stories["story"], pa.array(chosen), pa.array(reason, pa.string())]
+    own = copies["reason"].to_numpy()[position - int(copies["position"][0].as_py())]
+    story = stories["story"].to_numpy()
+    chosen, reason = _with_chosen(tables, position, story, own)
+    columns = [pa.array(position), pa.array(story), pa.array(chosen), pa.array(reason, pa.string())]
     yield Message("stories", part, pa.Table.from_arrays(columns, schema=STORIES))

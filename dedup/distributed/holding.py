@@ -72,7 +72,7 @@ def _near(verified: pa.Table) -> pa.Table:
 
 def _to_buckets(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
     """Send nodes and pairs to the bucket of their component."""
-    size = np.diff(schema.ragged(tables["sketches"]["shingles"])[1])
+    size = pc.list_value_length(tables["sketches"]["shingles"]).to_numpy()
     yield Message("sizes", part, pa.table({"size": size}))
     if "labels" not in tables:
         return

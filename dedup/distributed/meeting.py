@@ -83,7 +83,7 @@ def _begin(part: int, tables: Tables, *, given: Given) -> Iterator[Message]:
     rows, left_out = _ready(part, tables, given)
     counts = Counter({"postings": left_out})
     state = sifting.unmet(len(rows), given.params)
-    pairs, _ = _sift(rows, rows.slice(0, 0), state, tables.get("partners"), given, counts)
+    pairs, _ = _sift(_together(rows, None, tables.get("partners"), given), state, given, counts)
     yield Message("ready", part, rows)
     yield Message("pairs", part, pairs)
     yield from _pass_on(part, rows, state, counts, given, 0)
@@ -95,7 +95,11 @@ def _go_on(part: int, tables: Tables, *, number: int, given: Given) -> Iterator[
     state = heard(rows, tables, given.params)
     counts = Counter(dict(zip(*(tables["counts"][name].to_pylist() for name in ("name", "count")), strict=True)))
     if "others" in tables:
-        pairs, told = _sift(rows, tables["others"], state, tables.get("partners"), given, counts)
+        others = tables["others"]
+        task = _together(rows, others, tables.get("partners"), given)
+        state = _joined(state_of(others, given.params), state, task.places, given.params)
+        pairs, told = _sift(task, state, given, counts)
+        state = _from(state, len(others))
         yield Message("pairs", part, pairs)
         yield from deal("told", told, part_of_place(told["earlier"].to_numpy(), given.slots.starts))
     yield from _pass_on(part, rows, state, counts, given, number + 1)
@@ -139,7 +143,7 @@ def _nearness(part: int, days: _Float, slots: Slots, params: StoryParams) -> _Fl
 
 
 def _dense(indices: list[npt.NDArray[np.uint32]]) -> tuple[npt.NDArray[np.uint32], list[npt.NDArray[np.uint32]]]:
-    """Number the columns of some rows anew, in their order, the commonest as they are: there sums are checked.
+    """Give the columns of some rows new numbers in their order; the commonest keep theirs, which are checkpoints.
 
     Returns
     -------
@@ -151,18 +155,18 @@ def _dense(indices: list[npt.NDArray[np.uint32]]) -> tuple[npt.NDArray[np.uint32
     return columns, [tfidf.lookup(keys, some.astype(np.uint64)).astype(np.uint32) for some in indices]
 
 
-def _sift(
-    rows: pa.Table, others: pa.Table, state: State, partners: pa.Table | None, given: Given, counts: Counter[str]
-) -> tuple[pa.Table, pa.Table]:
-    """Let rows meet others that come before them, or without others each other; their state is changed in place.
+class _Task(NamedTuple):
+    """Rows that meet, after those that they meet."""
 
-    Returns
-    -------
-    pairs : [later, earlier, plain], places
-    told : the same of what the others should hear of, with [day] of the later
-    """
-    m, n = len(others), len(others) + len(rows)
-    parts = [others, rows] if m else [rows]
+    places: sifting.Places
+    place: _Int  # [n] of each
+    position: _Int
+    first: int  # of the rows; 0 where they meet each other
+
+
+def _together(rows: pa.Table, others: pa.Table | None, partners: pa.Table | None, given: Given) -> _Task:
+    parts = [rows] if others is None else [others, rows]
+    m = len(others) if others is not None else 0
     lists = [schema.ragged(table["indices"]) for table in parts]
     columns, indices = _dense([values for values, _ in lists])
     indptr = np.concatenate(([0], np.cumsum(np.concatenate([np.diff(offsets) for _, offsets in lists]))))
@@ -172,34 +176,41 @@ def _sift(
     )
     begin = indptr[:-1].copy()
     begin[m:] += rows["begin"].to_numpy()
-    low = np.zeros(n, np.int64)
+    low = np.zeros(len(place), np.int64)
     low[m:] = np.searchsorted(place, rows["low"].to_numpy())
     shared = int(np.searchsorted(columns, given.frequencies.shared))
     places = sifting.Places(
-        indptr, np.concatenate(indices), data, shared, np.arange(n), begin, days, shares, int(np.isnan(days).sum()),
-        low, _refused(position, partners),
+        indptr, np.concatenate(indices), data, shared, np.arange(len(place)), begin, days, shares,
+        int(np.isnan(days).sum()), low, _refused(position, partners),
     )  # fmt: skip
-    known = _joined(state_of(others, given.params), state, shares, days, given.params) if m else state
-    existing = known.neighbours[known.neighbours >= 0]
-    others_known, ids = _numbered(known.neighbours, existing, n)
-    known.neighbours[:] = ids
+    return _Task(places, place, position, m)
+
+
+def _sift(task: _Task, state: State, given: Given, counts: Counter[str]) -> tuple[pa.Table, pa.Table]:
+    """Let rows meet others that come before them, or each other; the state of all, with places, is changed.
+
+    Returns
+    -------
+    pairs : [later, earlier, plain], places
+    told : the same of what the others should hear of, with [day] of the later
+    """
+    places, place, _, first = task
+    # Who is known from before comes after those here, so that numbers are in the order of places for the rows.
+    known, state.neighbours[:] = _numbered(state.neighbours, state.neighbours[state.neighbours >= 0], len(place))
     told: list[Any] = []
     later, earlier, plain = sifting.sift(
-        places, known, given.params, first=m, held=counts["held"], skipped=counts, told=told if m else None
+        places, state, given.params, first=first, held=counts["held"], skipped=counts, told=told if first else None
     )
     counts["held"] += len(later)
-    names = np.concatenate((place, others_known))
-    near = known.neighbours[m:]
-    for mine, found in zip(state, known, strict=True):
-        mine[:] = found[m:]
-    state.neighbours[:] = np.where(near >= 0, names[near], -1)
+    _name(state, np.concatenate((place, known)))
     pairs = pa.table({"later": place[later], "earlier": place[earlier], "plain": plain})
-    if not m:
+    if not first:
         return pairs, pairs.slice(0, 0)
     later, earlier, plain = (np.concatenate(column) for column in zip(*told, strict=True))
-    matters = plain >= known.least[earlier]
+    matters = plain >= state.least[earlier]
     later, earlier, plain = later[matters], earlier[matters], plain[matters]
-    return pairs, pa.table({"later": place[later], "earlier": place[earlier], "plain": plain, "day": days[later]})
+    day = places.days[later]
+    return pairs, pa.table({"later": place[later], "earlier": place[earlier], "plain": plain, "day": day})
 
 
 def _refused(position: _Int, partners: pa.Table | None) -> tuple[_Int, _Int]:
@@ -215,30 +226,45 @@ def _refused(position: _Int, partners: pa.Table | None) -> tuple[_Int, _Int]:
 
 
 def _numbered(neighbours: _Int, more: _Int, n: int) -> tuple[_Int, _Int]:
-    """Number places from n on, in their order: the places that are known, and the neighbours with these numbers."""
+    """Give places numbers from n on, in their order; return the places so known, and neighbours by their numbers."""
     known = np.unique(more)
     return known, np.where(neighbours >= 0, n + np.searchsorted(known, neighbours), -1)
+
+
+def _name(state: State, places: _Int) -> None:
+    """Turn numbers of neighbours back into places."""
+    state.neighbours[:] = np.where(state.neighbours >= 0, places[state.neighbours], -1)
 
 
 def state_of(table: pa.Table, params: StoryParams) -> State:
     """Return what rows know; thresholds are to be settled."""
     state = sifting.unmet(len(table), params)
-    for array, name in zip(state, _KNOWN, strict=False):
-        array[:] = schema.matrix(table[name])
-    return state
+    best, neighbours, weights = (schema.matrix(table[name]).copy() for name in _KNOWN)
+    return state._replace(best=best, neighbours=neighbours, weights=weights)
 
 
-def _joined(first: State, second: State, shares: _Float, days: _Float, params: StoryParams) -> State:
-    joined = State(*(np.concatenate(arrays) for arrays in zip(first, second, strict=True)))
-    _settle(joined, days, shares, params)
+def _joined(first: State, second: State, places: sifting.Places, params: StoryParams) -> State:
+    joined = State(
+        np.concatenate((first.best, second.best)),
+        np.concatenate((first.neighbours, second.neighbours)),
+        np.concatenate((first.weights, second.weights)),
+        np.concatenate((first.least, second.least)),
+        np.concatenate((first.halves, second.halves)),
+    )
+    _settle(joined, places.days, places.shares, params)
     return joined
+
+
+def _from(state: State, first: int) -> State:
+    """Return the state of rows from `first` on."""
+    best, neighbours, weights, least, halves = state
+    return State(best[first:], neighbours[first:], weights[first:], least[first:], halves[first:])
 
 
 def _settle(state: State, days: _Float, shares: _Float, params: StoryParams, *pairs: Any) -> None:
     left, right, plain = pairs or (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
-    nearest.settle(
-        0, len(shares), left, right, plain, days, shares, *state, params.decay_floor, params.time_scale
-    )  # fmt: skip
+    fading = params.decay_floor, params.time_scale
+    nearest.settle(0, len(shares), left, right, plain, days, shares, *state, *fading)
 
 
 def heard(rows: pa.Table, tables: Tables, params: StoryParams) -> State:
@@ -250,13 +276,13 @@ def heard(rows: pa.Table, tables: Tables, params: StoryParams) -> State:
         return state
     later, earlier, plain, day = (tables["told"][name].to_numpy() for name in ("later", "earlier", "plain", "day"))
     n = len(rows)
-    known, ids = _numbered(state.neighbours, np.concatenate((state.neighbours[state.neighbours >= 0], later)), n)
-    state.neighbours[:] = ids
+    every = np.concatenate((state.neighbours[state.neighbours >= 0], later))
+    known, state.neighbours[:] = _numbered(state.neighbours, every, n)
     left = np.searchsorted(known, later)
     those = np.full(len(known), np.nan)
     those[left] = day
     _settle(state, np.concatenate((days, those)), shares, params, n + left, earlier - rows["place"][0].as_py(), plain)
-    state.neighbours[:] = np.where(state.neighbours >= 0, known[state.neighbours - n], -1)
+    _name(state, np.concatenate((rows["place"].to_numpy(), known)))
     return state
 
 

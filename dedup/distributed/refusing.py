@@ -1,4 +1,4 @@
-"""The pairs of representatives whose copies pass 1 refused for other facts: no links, and evidence against one story."""
+"""Representatives of pairs that pass 1 refused for other facts: no links, and evidence against one story."""
 
 from __future__ import annotations
 

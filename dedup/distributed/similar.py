@@ -30,8 +30,8 @@ class Stories(NamedTuple):
     links: Dataset  # schema.LINKS, sorted by (left, right)
     unlike: Dataset  # UNLIKE, refused for what the two texts are
     evidence: Dataset  # the links, and pairs with scores below 0, which speak against one story
+    columns: Dataset  # [column, term]: the hash of the term of each column of a part's vectors
     skipped: dict[str, int]  # how much was left undone to stay within a budget
-    columns: Dataset  # [term, column] of the vectors of each part
 
 
 def links(flow: Flow, corpus: Corpus, copies: Dataset, verified: Dataset, params: Params) -> Stories:
@@ -42,7 +42,7 @@ def links(flow: Flow, corpus: Corpus, copies: Dataset, verified: Dataset, params
     copies : [position, unit, group, contained, representative, reason], one row for each document
     verified : schema.VERIFIED with positions, by the part of `left`
     """
-    weighed, frequencies, columns = vectors.weigh(flow, corpus, copies)
+    weighed, terms, frequencies = vectors.weigh(flow, corpus, copies)
     dates = timeslots.calendar(flow, corpus, copies)
     partners, opposed = refusing.refuse(flow, corpus, copies, verified, dates, params)
     rows, days, slots = timeslots.place(flow, corpus, copies, weighed, dates, params.stories)
@@ -58,7 +58,7 @@ def links(flow: Flow, corpus: Corpus, copies: Dataset, verified: Dataset, params
     for table in flow.gather(met.counts).values():
         skipped.update(dict(zip(*(table[name].to_pylist() for name in ("name", "count")), strict=True)))
     del skipped["held"]
-    return Stories(weighed, found["links"], found["unlike"], found["evidence"], dict(skipped), columns)
+    return Stories(weighed, found["links"], found["unlike"], found["evidence"], terms, dict(skipped))
 
 
 def _ask(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:

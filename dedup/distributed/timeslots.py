@@ -1,4 +1,4 @@
-"""Representatives in the order of time, in slots: ranges of (day, position), undated ones first, of about equal size."""
+"""Representatives in the order of time, in slots of about equal size: ranges of (day, position), undated ones first."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def days_of(tables: Tables) -> tuple[_Float, _Int]:
 
 
 def _dates(part: int, tables: Tables, *, most: int) -> Iterator[Message]:
-    """Tell of the stamp that most of a part's articles bear, without which none is that of most of all; and a sample."""
+    """Tell of the stamp that most of a part's articles bear, as in some part that of most of all is; and a sample."""
     days, positions = days_of(tables)
     stamps, counts = timing.stamps_of(days)
     common = stamps[counts > len(days) / 2]
@@ -166,12 +166,12 @@ def _order(part: int, tables: Tables, *, scale: float) -> Iterator[Message]:
 
 def lay_out(parts: int, told: Mapping[int, pa.Table], params: StoryParams) -> Slots:
     """Tell which slots meet, from what each knows of its dates."""
-    facts = {name: np.zeros(parts, np.int64 if name in ("count", "undated") else np.float64) for name in _FACTS.names}
-    facts["first"][:], facts["last"][:] = np.nan, np.nan
+    facts = np.zeros((len(_FACTS), parts))
+    facts[2:4] = np.nan
     for part, table in told.items():
-        for name in _FACTS.names:
-            facts[name][part] = table[name][0].as_py()
-    count, lacking, first, last = (facts[name] for name in _FACTS.names[:4])
+        facts[:, part] = [column[0].as_py() for column in table.columns]
+    count, lacking = facts[:2].astype(np.int64)
+    first, last, to_first, to_last = facts[2:]
     starts, undated = np.concatenate(([0], np.cumsum(count))), int(lacking.sum())
     dated = count > lacking
     met = np.maximum(starts[:-1], undated) - params.window_nearest
@@ -181,11 +181,11 @@ def lay_out(parts: int, told: Mapping[int, pa.Table], params: StoryParams) -> Sl
         near = (last[None, :] >= first[:, None] - params.window) | (starts[None, 1:] > met[:, None])
     near &= dated[:, None] & dated[None, :] & (slot[None, :] <= slot[:, None])
     earlier = (slot[None, :] < slot[:, None]) & (count > 0)[:, None] & (near | (lacking > 0)[None, :])
-    fading = np.tril(np.nan_to_num(np.exp(-np.abs(fades) / params.time_scale)), -1)
+    fading: _Float = np.tril(np.nan_to_num(np.exp(-np.abs(fades) / params.time_scale)), -1)
     return Slots(
         starts, undated, int(starts[-1]) - undated, np.where(near.any(axis=1), near.argmax(axis=1), slot),
         [np.flatnonzero(row)[::-1].tolist() for row in earlier],
-        fading @ facts["to_last"], facts["to_first"] @ fading, first, last,
+        fading @ to_last, to_first @ fading, first, last,
     )  # fmt: skip
 
 

@@ -48,7 +48,7 @@ class Frequencies(NamedTuple):
         return int(self.first[-1]) if self.held[-1] == 1 else 1 << 32
 
 
-def weigh(flow: Flow, corpus: Corpus, copies: Dataset) -> tuple[Dataset, Frequencies, Dataset]:
+def weigh(flow: Flow, corpus: Corpus, copies: Dataset) -> tuple[Dataset, Dataset, Frequencies]:
     """Weigh the terms of the representatives as `weighing.vectors` does.
 
     Parameters
@@ -58,8 +58,8 @@ def weigh(flow: Flow, corpus: Corpus, copies: Dataset) -> tuple[Dataset, Frequen
     Returns
     -------
     VECTORS, by the part of the representative, sorted by position
+    [column, term] : the term of each column of a part's vectors
     Frequencies
-    [term, column] of what the vectors of each part hold
     """
     spoken = flow.step("languages", _languages, copies=copies, terms=corpus.terms)["spoken"]
     languages = _summed(flow.gather(spoken))
@@ -70,7 +70,7 @@ def weigh(flow: Flow, corpus: Corpus, copies: Dataset) -> tuple[Dataset, Frequen
     offsets, frequencies = _columns(flow.gather(weighed["levels"]))
     known = flow.step("columns", partial(_number, offsets=offsets), counted=counted, weighed=weighed["weighed"])
     made = flow.step("vectors", _vectors, copies=copies, terms=corpus.terms, known=known["known"])
-    return made["vectors"], frequencies, made["columns"]
+    return made["vectors"], made["columns"], frequencies
 
 
 def representatives(copies: pa.Table) -> npt.NDArray[np.bool_]:
@@ -102,8 +102,8 @@ def _by_language(table: pa.Table) -> pa.Table:
 def _summed(spoken: Mapping[int, pa.Table]) -> pa.Table:
     """Sum over the parts, and tell which languages the background lacks: [language, documents, lacking]."""
     languages = _by_language(pa.concat_tables([_SPOKEN.empty_table(), *spoken.values()]))
-    seen, terms = (languages[name].to_numpy().astype(np.float64) for name in ("known", "terms"))
-    lacking = pa.array(weighing.lacks(seen, terms))
+    seen, terms = (languages[name].to_numpy() for name in ("known", "terms"))
+    lacking = pa.array(weighing.lacks(seen.astype(np.float64), terms))
     return languages.select(["language", "documents"]).append_column("lacking", lacking)
 
 
@@ -129,7 +129,7 @@ def _weigh(part: int, tables: Tables, *, n: int) -> Iterator[Message]:
     terms, inverse = np.unique(counted["term"].to_numpy(), return_inverse=True)
 
     def summed(name: str) -> npt.NDArray[np.float64]:
-        return np.bincount(inverse, counted[name].to_numpy(), len(terms))
+        return np.bincount(inverse, counted[name].to_numpy(), len(terms)).astype(np.float64)
 
     held = summed("held").astype(np.int64)
     background = weighing.background()
@@ -182,12 +182,11 @@ def _vectors(part: int, tables: Tables) -> Iterator[Message]:
     chosen = _chosen(tables)
     terms, offsets = schema.ragged(chosen["terms"])
     known = rows(tables, "known", pa.schema([("column", pa.uint32()), ("idf", pa.float64())]))
-    distinct, inverse = np.unique(terms, return_inverse=True)
-    yield Message("columns", part, pa.table({"term": distinct, "column": known["column"]}))
-    columns = inverse.astype(np.int32)
+    columns = np.unique(terms, return_inverse=True)[1].astype(np.int32)
     data = tfidf.unit_rows(columns, schema.ragged(chosen["counts"])[0], offsets, known["idf"].to_numpy())
     indices = known["column"].to_numpy()[columns]
     postings.order_rows(offsets, indices, data)
     position = tables["copies"]["position"].filter(pa.array(representatives(tables["copies"])))
     lists = [schema.ragged_array(values, offsets) for values in (indices, data)]
     yield Message("vectors", part, pa.Table.from_arrays([position, *lists], schema=VECTORS))
+    yield Message("columns", part, pa.table({"column": known["column"], "term": np.unique(terms)}))
