@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -12,9 +13,9 @@ from dedup import pipeline, reading, schema
 from dedup.clock import Clock
 from dedup.distributed import corpus
 from dedup.distributed.flow import deal, part_of_hash, part_of_place
-from dedup.distributed.results import Found
+from dedup.distributed.similar import Stories
 from dedup.engines.local import LocalEngine
-from dedup.findings import build_result
+from dedup.findings import build_result, manifest
 from dedup.params import Params
 from dedup.policy import parse_policy
 from dedup.run import Result
@@ -46,8 +47,10 @@ class Spread(NamedTuple):
     corpus: corpus.Corpus
     copies: dict[int, pa.Table]
     chosen: dict[int, pa.Table]
-    stories: Found
+    stories: Stories | None
     verified: dict[int, pa.Table]
+    source: reading.Source
+    skipped: dict[str, int]
     expected: Result
 
 
@@ -90,16 +93,18 @@ def spread_findings(articles: Any, params: Params, parts: int, backwards: bool =
         for reason, table in found.unlike.items()
     ] or [schema.LINKS.append(pa.field("reason", pa.string())).empty_table()]
     linked = [placed(table, found.positions) for table in (found.links, pa.concat_tables(unlike), found.evidence)]
-    stories = Found(vectors, *(by_part(table, "left", starts) for table in linked), columns)
+    stories = Stories(vectors, *(by_part(table, "left", starts) for table in linked), columns, {})
     datasets = [by_part(table, position, starts) for table in (local.documents, local.sketches, local.whole)]
     return Spread(
         InProcess(parts, backwards),
         corpus.Corpus(starts, *datasets, {}, {}, local.boilerplate),
         by_part(pa.table(by_document), "position", starts),
         by_part(pa.table(by_representative), "position", starts),
-        stories,
+        stories if params.level == "story" else None,
         by_part(copies.verified, "left", starts),
-        expected,
+        local.source,
+        dict(local.skipped),
+        replace(expected, manifest=manifest(local, expected, params, {"read": 1.0})),
     )
 
 

@@ -3,40 +3,39 @@
 import json
 import random
 import string
-from collections import Counter
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
-from dedup import findings
+import dedup
 from dedup.distributed import writing
 from dedup.distributed.results import results
-from dedup.params import Params, from_settings
+from dedup.errors import SettingsError
+from dedup.params import from_settings
 from tests.distributing import spread_findings
 
 SEEDS = Path(__file__).parents[1] / "seeds" / "articles.jsonl"
 ARTICLES = [json.loads(line) for line in SEEDS.read_text("utf-8").splitlines()]
 G5W = Path(__file__).parents[2] / "shared" / "data" / "open" / "g5w_news_cluster.parquet"
-SORTED = {
-    "groups": [("duplicate_size", "descending"), ("duplicate_id", "ascending")],
-    "clusters": [("story_size", "descending"), ("story_id", "ascending")],
-    "pairs": [("level", "ascending"), ("doc_id_a", "ascending"), ("doc_id_b", "ascending")],
-}
+TABLES = ("documents", "groups", "clusters", "pairs")
 
 
 def check(articles, parts, backwards=False, **settings):
+    """Compare all four tables, and the manifest."""
     params = from_settings(settings)
     spread = spread_findings(articles, params, parts, backwards)
-    found = results(*spread[:-1], params)
-    for name, keys in {"documents": None, **SORTED}.items():
-        table = pa.concat_tables(getattr(found, name).values())
-        table = writing.ordered(table) if keys is None else table.sort_by(keys)
-        expected = getattr(spread.expected, name)
+    found = results(*spread[:6], params)
+    kept = spread.source.kept
+    made = writing.result(spread.flow, found, spread.source, params, spread.skipped, {"read": 1.0}, kept)
+    for name in TABLES:
+        table, expected = getattr(made, name), getattr(spread.expected, name)
         assert table.schema.equals(expected.schema)
         for column in table.column_names:
             assert table[column].to_pylist() == expected[column].to_pylist(), (name, column)
-    return found, spread
+    assert made.rejects == spread.expected.rejects
+    assert made.manifest == spread.expected.manifest
+    assert found.counts == {name: made.manifest["counts"][name] for name in found.counts}
+    return made, spread
 
 
 @pytest.mark.parametrize(("parts", "backwards"), [(1, False), (3, False), (8, True)])
@@ -77,7 +76,7 @@ def story_text(rng):
 
 @pytest.mark.parametrize(("parts", "backwards"), [(1, True), (3, False), (8, True)])
 def test_invented_articles(parts, backwards):
-    found, spread = check(
+    _, spread = check(
         invented(240),
         parts,
         backwards,
@@ -89,13 +88,6 @@ def test_invented_articles(parts, backwards):
     assert expected.clusters.num_rows < expected.groups.num_rows < expected.documents.num_rows
     assert {"near", "exact", "contained", "same_story", "unique"} <= set(expected.documents["relation"].to_pylist())
     assert {"same story", "same text"} <= set(expected.pairs["reason"].to_pylist())
-    assert found.counts == {name: value for name, value in described(spread).items() if name in found.counts}
-    assert found.bytes > 10_000
-
-
-def described(spread):
-    """Return the counts of the manifest."""
-    return findings.described(spread.expected, Params(), [], {}, Counter(), {}, {})["counts"]
 
 
 def test_one_article():
@@ -106,3 +98,23 @@ def test_one_article():
 def test_real_articles():
     _, spread = check(G5W, 5)
     assert {"tree cut", "same story"} <= set(spread.expected.pairs["reason"].to_pylist())
+
+
+def test_no_article(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"text": 3, "rank": 1}\n[]\n', "utf-8")
+    check(tmp_path, 3, keep_cols=("rank",), max_rejects=5)
+
+
+def test_files_are_those_of_one_machine(tmp_path):
+    made, spread = check(invented(120), 3, keep_cols=("rank",), with_text=True)
+    for result, name in ((made, "many"), (spread.expected, "one")):
+        result.write(tmp_path / name)
+    for file in (tmp_path / "one").iterdir():
+        assert file.read_bytes() == (tmp_path / "many" / file.name).read_bytes(), file.name
+    assert dedup.open_run(tmp_path / "many").verify() == []
+
+
+def test_tables_too_large_for_the_program_are_refused(monkeypatch):
+    monkeypatch.setattr(writing, "MOST_BYTES", 1000)
+    with pytest.raises(SettingsError, match=r"output: got tables of [\d,]+ bytes, wanted at most 1,000"):
+        check(SEEDS, 2)

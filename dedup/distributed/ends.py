@@ -42,11 +42,11 @@ def tell(stream: str, asked: pa.Table | None, data: pa.Table, key: str = "positi
     """
     if asked is None:
         return
-    place, asker = asked["place"].to_numpy(), asked["asker"].to_numpy()
-    order = np.lexsort((place, asker))
-    place, asker = place[order], asker[order]
-    found = data.take(pa.array(np.searchsorted(data[key].to_numpy(), place)))
-    yield from deal(stream, found.append_column("place", pa.array(place)), asker)
+    known, data = data[key].to_numpy(), data.combine_chunks()
+    for wanted in deal(stream, asked, asked["asker"].to_numpy()):  # one asker at a time: all may ask for all
+        place = np.sort(wanted.rows["place"].to_numpy())
+        found = data.take(pa.array(np.searchsorted(known, place))).append_column("place", pa.array(place))
+        yield Message(stream, wanted.part, found)
 
 
 def send(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:

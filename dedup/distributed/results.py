@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from dedup.distributed import ends, filling, founders, likeness, naming, pairing
 from dedup.distributed.corpus import Corpus
 from dedup.distributed.flow import Dataset, Flow, Function, Message, Tables
+from dedup.distributed.similar import Stories
 from dedup.params import Params
 
 _TABLES = ("documents", "groups", "clusters", "pairs")
@@ -44,16 +45,6 @@ _INPUTS = {  # that each step has
 }
 
 
-class Found(NamedTuple):
-    """Pass 2 over parts, by the part of the representative, or of `left`; sorted by position, or (left, right)."""
-
-    vectors: Dataset  # [position, indices, data], one row for each representative
-    links: Dataset  # schema.LINKS in positions, right < left
-    unlike: Dataset  # schema.LINKS and reason: refused for what the two texts are
-    evidence: Dataset  # schema.LINKS: the links, and what speaks against one story
-    columns: Dataset  # [column, term]: the hash behind each column of the vectors of the part
-
-
 class Results(NamedTuple):
     """The tables of a run by part, and what its manifest counts."""
 
@@ -61,12 +52,19 @@ class Results(NamedTuple):
     groups: Dataset  # schema.RUN_GROUPS
     clusters: Dataset  # schema.RUN_CLUSTERS
     pairs: Dataset  # schema.RUN_PAIRS
+    boilerplate: dict[str, int]
     counts: dict[str, int]  # documents, duplicate_groups, duplicates, stories, in_stories, singles
     bytes: int  # of all four
 
 
 def results(
-    flow: Flow, corpus: Corpus, copies: Dataset, chosen: Dataset, stories: Any, verified: Dataset, params: Params
+    flow: Flow,
+    corpus: Corpus,
+    copies: Dataset,
+    chosen: Dataset,
+    stories: Stories | None,
+    verified: Dataset,
+    params: Params,
 ) -> Results:
     """Measure every document against its canonical one and fill the tables.
 
@@ -74,12 +72,12 @@ def results(
     ----------
     copies : by part of the document, one row for each, sorted: [position, unit, group, contained, representative, …]
     chosen : likewise for each representative: [position, story, canonical (a representative), reason (of the story)]
-    stories : see `Found`; below the story level it is not looked at
+    stories : of `similar.links`; None below the story level
     verified : schema.VERIFIED in positions, at the part of left
     """
     given: dict[str, Dataset] = {"documents": corpus.documents, "sketches": corpus.sketches}
     given |= {"copies": copies, "chosen": chosen, "verified": verified}
-    if params.level == "story":
+    if params.level == "story" and stories is not None:
         given |= {name: getattr(stories, name) for name in ("links", "unlike", "vectors", "columns")}
     steps = _Steps(flow, given)
 
@@ -110,7 +108,9 @@ def results(
     steps.run("groups", filling.groups, placed(naming.choose))
     steps.run("clusters", filling.clusters)
     counts, size = steps.counted()
-    return Results(**{name: steps.held[name] for name in _TABLES}, counts=counts, bytes=size)
+    return Results(
+        **{name: steps.held[name] for name in _TABLES}, boilerplate=corpus.boilerplate, counts=counts, bytes=size
+    )
 
 
 class _Steps:

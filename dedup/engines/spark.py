@@ -191,6 +191,12 @@ class SparkFlow:
         found: dict[str, int] | None = json.loads(rows[0].done) if rows else None
         return found
 
+    def blocks(self, dataset: Any) -> Iterator[pa.Table]:
+        """Bring a dataset to the program block by block; see `Flow.blocks`."""
+        if dataset is not None:
+            for row in dataset.select("block").toLocalIterator():
+                yield blocks.unpacked(row.block)
+
     def gather(self, dataset: Any) -> dict[int, pa.Table]:
         """Bring a small dataset to the program; see `Flow.gather`."""
         if dataset is None:
