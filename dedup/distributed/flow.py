@@ -62,6 +62,9 @@ class Flow(Protocol):
         A dataset for each stream; one that got no message is empty.
         """
 
+    def blocks(self, dataset: Dataset) -> Iterator[pa.Table]:
+        """Bring a dataset to the program block by block, in any order; who asks sees to it that it fits."""
+
     def gather(self, dataset: Dataset) -> dict[int, pa.Table]:
         """Bring a small dataset to the program: sums, counts, a model; tables by part.
 
