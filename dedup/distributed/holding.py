@@ -58,10 +58,12 @@ def hold_together(
         if not flow.gather(seen["open"]):
             return seen["labels"], dealt["sizes"]
         answers = sketched.fetch(flow, f"fetch-centres-{turn}", seen["asked"], sketches, starts)
-        measure = partial(_measure, params=groups.loosened(params), at_once=at_once)
+        measure = partial(_measure, starts=starts, params=groups.loosened(params), at_once=at_once)
         done = flow.step(
             f"hold-{turn}", measure, answers=answers, against=seen["against"], nodes=seen["nodes"], pairs=seen["pairs"]
         )
+        if not flow.gather(seen["many"]):
+            return done["labels"], dealt["sizes"]
         nodes, pairs, held = done["nodes"], done["pairs"], done["held"]
         turn += 1
 
@@ -91,9 +93,8 @@ def _look(part: int, tables: Tables, *, starts: _Int, at_once: int) -> Iterator[
         held = tables["held"].sort_by("position")
         released = held.filter(pc.invert(held["kept"]))["position"].to_numpy()
         found = groups.release(found, np.searchsorted(node, released))
-    size = tables["nodes"]["size"].to_numpy()
     yield from _kept(part, tables["nodes"], node, found)
-    yield from _labels(node, found.label, size, starts)
+    yield from _labels(node, found.label, tables["nodes"]["size"].to_numpy(), starts)
     left = node[found.open]
     if not len(left):
         return
@@ -101,6 +102,7 @@ def _look(part: int, tables: Tables, *, starts: _Int, at_once: int) -> Iterator[
     if len(left) <= at_once:
         yield from ask_for("asked", left, np.full(len(left), part), starts)
         return
+    yield counted("many", part, len(left))
     centre, other = (node[side] for side in groups.centres(found))
     home = part_of_place(other, starts)
     against = pa.table({"left": centre, "right": other, "bucket": np.full(len(other), part)})
@@ -109,7 +111,7 @@ def _look(part: int, tables: Tables, *, starts: _Int, at_once: int) -> Iterator[
     yield from ask_for("asked", once // len(starts), once % len(starts), starts)
 
 
-def _measure(part: int, tables: Tables, *, params: DuplicateParams, at_once: int) -> Iterator[Message]:
+def _measure(part: int, tables: Tables, *, starts: _Int, params: DuplicateParams, at_once: int) -> Iterator[Message]:
     """Measure the members that lie here against their centres; finish the groups of this bucket where few are left."""
     answers = tables["answers"].combine_chunks() if "answers" in tables else None
     if "against" in tables:
@@ -128,6 +130,7 @@ def _measure(part: int, tables: Tables, *, params: DuplicateParams, at_once: int
         label = groups.hold_together(found, verify)
         found = groups.Chains(label, np.zeros(len(node), np.bool_), *_NO_PAIRS)
     yield from _kept(part, tables["nodes"], node, found)
+    yield from _labels(node, found.label, tables["nodes"]["size"].to_numpy(), starts)
 
 
 def _chains(tables: Tables) -> tuple[_Int, groups.Chains]:
