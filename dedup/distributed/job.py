@@ -84,10 +84,6 @@ def find(flow: Flow, corpus: Corpus, params: Params, clock: Clock) -> tuple[resu
 def _refuse(params: Params) -> None:
     if params.overrides is not None:
         raise SettingsError("overrides: got rules, which the engine spark does not know yet; leave them out")
-    if params.reading.limit is not None:
-        raise SettingsError(
-            f"limit: got {params.reading.limit}, which the engine spark does not know; give it a DataFrame with a limit"
-        )
 
 
 def _nodes(part: int, tables: Tables) -> Iterator[Message]:

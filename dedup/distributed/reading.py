@@ -102,7 +102,7 @@ def read(
         raise SettingsError(
             f"limit: got {params.reading.limit:,}, which reading in parts does not know; hand over fewer articles"
         )
-    settings = {"params": params.reading, "kept": dict(kept), "parts": flow.parts}
+    settings: dict[str, Any] = {"params": params.reading, "kept": dict(kept), "parts": flow.parts}
     if files is not None:
         parsed = flow.step("read", partial(_read_files, **settings), files=files)
     else:

@@ -30,6 +30,7 @@ from pyspark.sql import functions as f
 
 from dedup.distributed import blocks
 from dedup.distributed.flow import Function, Message, check_gathered
+from dedup.distributed.plan import default_parts
 from dedup.engines import spark_inputs
 from dedup.errors import ResourceError, SettingsError
 from dedup.params import ReadingParams
@@ -114,15 +115,6 @@ class SparkEngine:
             shutil.rmtree(self._temporary, ignore_errors=True)
         if self._own:
             self.session.stop()
-
-
-def default_parts(size: int) -> int:
-    """Return how many parts an input of so many bytes has: 64 before they grow beyond 16 MB, and none above 256 MB.
-
-    What is kept of a part takes about twice the bytes of its texts; the more parts, the smaller the blocks they send.
-    """
-    most, least = 256 << 20, 16 << 20
-    return max(1, -(-size // min(max(size // 64, least), most)))
 
 
 def _started() -> SparkSession:
