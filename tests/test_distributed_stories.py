@@ -246,3 +246,14 @@ def test_resampled_articles(parts, settings):
 @pytest.mark.skipif(not REAL.exists(), reason="the labelled articles are not here")
 def test_real_articles():
     check(REAL, Local(REAL), 5)
+
+
+def test_vectors_go_to_slots_within_the_window_and_nowhere_else():
+    """Ten times the days, in ten times the slots: what is sent grows by ten, not by a hundred."""
+    sent = []
+    for times in (1, 10):
+        articles = invented(100 * times, days=100 * times)
+        expected = Local(articles, StoryParams(window=10.0, window_nearest=0))
+        flow, _ = check(articles, expected, 4 * times)
+        sent.append({name: size for name, size in flow.sent.items() if name.startswith(("meet", "neighbours"))})
+    assert sum(sent[1].values()) < 16 * sum(sent[0].values())

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dedup import duplicates, evidence, schema
-from dedup.distributed import meeting, mixing, refusing, sketched, timeslots, vectors
+from dedup.distributed import meetable, meeting, mixing, refusing, sketched, timeslots, vectors
 from dedup.distributed.corpus import Corpus
 from dedup.distributed.flow import Dataset, Flow, Function, Message, Tables
 from dedup.params import Params
@@ -44,7 +44,7 @@ def links(flow: Flow, corpus: Corpus, copies: Dataset, verified: Dataset, params
     """
     weighed = _weigh(flow, corpus, copies, verified, params)
     rows, days, slots = timeslots.order(flow, weighed.rows, params.stories)
-    given = meeting.Given(slots, weighed.frequencies, params.stories)
+    given = meetable.Given(slots, weighed.frequencies, params.stories)
     met = meeting.meet(flow, rows, days, weighed.partners, given)
     linked, stray = mixing.mix(flow, met, given, corpus.starts)
     asked = flow.step("texts of links", partial(_ask, starts=corpus.starts), links=linked)["asked"]
