@@ -199,7 +199,7 @@ def average_linkage(source: Path, threads: int, floor: float) -> Run:
     cut = StoryParams()
 
     def run() -> dict[str, Any]:
-        children, heights = linkage.average_linkage(n, left, right, weight, floor)
+        children, heights = linkage.average_linkage(np.ones(n, np.int64), left, right, weight, floor)
         linkage.tree_cut(n, children, heights, cut.granularity, cut.cut_power, cut.pair_height, cut.pair_fade)
         return {"children": children, "heights": heights}
 

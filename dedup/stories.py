@@ -160,9 +160,19 @@ def link(n: int, links: pa.Table, params: StoryParams) -> _Int:
     int64[n], the smallest position of each one's story.
     """
     node, children, heights = tree(n, links, params)
-    label = cut(n, children, heights, params)[0]
-    _, first, inverse = np.unique(label[node], return_index=True, return_inverse=True)
+    return first_of(cut(n, children, heights, params)[0][node])
+
+
+def first_of(label: _Int) -> _Int:
+    """Return the smallest position that has the same label, int64[n]."""
+    _, first, inverse = np.unique(label, return_index=True, return_inverse=True)
     return first[inverse].astype(np.int64)
+
+
+def weights(links: pa.Table) -> _Int:
+    """Return the scores of links as whole multiples of `linkage.UNIT`, int64[m]."""
+    weight: _Int = np.rint(links["score"].to_numpy() / linkage.UNIT).astype(np.int64)
+    return weight
 
 
 def tree(n: int, links: pa.Table, params: StoryParams) -> tuple[_Int, _Int, _Float]:
@@ -174,14 +184,14 @@ def tree(n: int, links: pa.Table, params: StoryParams) -> tuple[_Int, _Int, _Flo
     children, heights : as of `linkage.average_linkage`
     """
     score = links["score"].to_numpy()
-    weight = np.rint(score / linkage.UNIT).astype(np.int64)
+    weight = weights(links)
     left, right = links["left"].to_numpy(), links["right"].to_numpy()
     together = score == TOGETHER
     node = np.arange(n)
     if together.any():
         node = jaccard.components(n, left[together], right[together])
         left, right, weight = _contracted(node, left, right, weight)
-    return node, *linkage.average_linkage(n, left, right, weight, params.merge_floor)
+    return node, *linkage.average_linkage(np.ones(n, np.int64), left, right, weight, params.merge_floor)
 
 
 def cut(n: int, children: _Int, heights: _Float, params: StoryParams) -> tuple[_Int, _Float, _Float, _Float]:

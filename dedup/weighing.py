@@ -24,6 +24,9 @@ from dedup.text import Comparable
 _Int = npt.NDArray[np.int64]
 _Float = npt.NDArray[np.float64]
 
+NAMED = 6  # terms that name a story
+SEPARATOR = ", "  # between them
+
 _KNOWN_SHARE = 0.45  # of terms: languages that the background has counted have .7 to .98, others up to .25
 _ENTRY_BYTES = 24  # a term while it is weighed: hash, count, column and weight
 _TRUST = 4  # terms taken as known beforehand: a headline or two of rare names are no other language
@@ -155,7 +158,11 @@ def learnt(counted: pa.Table, spill: Spill = IN_MEMORY) -> Callable[[pa.Table], 
     counted : schema.TERMS
     """
     terms, counts = np.unique(schema.ragged(counted["terms"])[0], return_counts=True)
-    own = Background(terms, counts.astype(np.int32), len(counted))
+    return by_frequencies(Background(terms, counts.astype(np.int32), len(counted)), spill)
+
+
+def by_frequencies(own: Background, spill: Spill = IN_MEMORY) -> Callable[[pa.Table], Vectors]:
+    """Return what weighs counted terms by frequencies that were learnt from others."""
     return partial(vectors, frequencies=background(), own=own, foreign=False, spill=spill)
 
 
@@ -246,7 +253,7 @@ def foreign_idf(own: _Int, peers: _Float, documents: int) -> _Float:
     return idf
 
 
-def top_terms(rows: Vectors, story: _Int, words: dict[int, str], count: int = 6) -> list[str]:
+def top_terms(rows: Vectors, story: _Int, words: dict[int, str], count: int = NAMED) -> list[str]:
     """Name each story by the terms that weigh most over its documents.
 
     Parameters
@@ -265,4 +272,4 @@ def top_terms(rows: Vectors, story: _Int, words: dict[int, str], count: int = 6)
     found = tfidf.heaviest(rows.indptr, rows.indices, rows.data, named, members, bounds, count)
     terms = rows.terms[found].tolist() if len(rows.terms) else [[]] * len(found)
     kept = (found >= 0).sum(axis=1).tolist()
-    return [", ".join(words[term] for term in own[:size]) for own, size in zip(terms, kept, strict=True)]
+    return [SEPARATOR.join(words[term] for term in own[:size]) for own, size in zip(terms, kept, strict=True)]

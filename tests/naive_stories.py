@@ -150,8 +150,9 @@ def mean_nearness(days, scale):
 # linkage
 
 
-def average_linkage(n, left, right, weight, floor):
+def average_linkage(sizes, left, right, weight, floor):
     """Give (children, heights); the pair merged is the best one, and of equals the one with the smallest positions."""
+    n = len(sizes)
     total = {}  # of weights between clusters that touch, smaller position first
     members = {c: [c] for c in range(n)}
     for i, j, w in zip(left, right, weight, strict=True):
@@ -159,7 +160,8 @@ def average_linkage(n, left, right, weight, floor):
     children, heights = [], []
     while total:
         # Averages are whole numbers over whole numbers: no rounding anywhere.
-        average = {(a, b): Fraction(w, len(members[a]) * len(members[b])) for (a, b), w in total.items()}
+        size = {c: sum(sizes[place] for place in inside) for c, inside in members.items()}
+        average = {(a, b): Fraction(w, size[a] * size[b]) for (a, b), w in total.items()}
         a, b = min(total, key=lambda pair: (-average[pair], min(members[pair[0]]), min(members[pair[1]])))
         if average[a, b] * Fraction(UNIT) < Fraction(floor):
             break

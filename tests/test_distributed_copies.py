@@ -1,6 +1,7 @@
 """Pass 1 in supersteps against pass 1 on one machine: the same units, pairs and figures for any number of parts."""
 
 import random
+import tracemalloc
 from collections import Counter
 from dataclasses import replace
 from functools import partial
@@ -13,6 +14,7 @@ from distributing import spread
 
 from dedup import candidates, duplicates, pipeline
 from dedup.clock import Clock
+from dedup.distributed import candidates as spread_candidates
 from dedup.distributed import copies, flow, sketched
 from dedup.engines.local import LocalEngine
 from dedup.params import Params
@@ -192,3 +194,53 @@ class TestAsOnOneMachine:
         assert whole(units)["unit"].to_numpy().tolist() == unit.tolist()
         assert whole(found.pairs).equals(pairs)
         assert found.skipped == skipped
+
+
+def postings(lists, length, own, seed=0):
+    """Lists of so many documents each under one shingle, some of which chose it as a key; in no order."""
+    chance = np.random.default_rng(seed)
+    n = lists * length
+    member = np.concatenate([chance.permutation(length) for _ in range(lists)])
+    return pa.table(
+        {
+            "key": np.repeat(chance.integers(0, 1 << 63, lists, np.uint64), length),
+            "member": member.astype(np.uint32),
+            "smallest": chance.integers(0, 1 << 63, length, np.uint64)[member],
+            "size": np.full(n, 300, np.int32),
+            "own": chance.random(n) < own,
+        }
+    )
+
+
+@pytest.mark.parametrize("own", [0.001, 1.0])
+def test_a_bucket_of_100_000_is_bounded(own):
+    """One band and one shingle that so many share: some pairs each, and no list that goes to other parts."""
+    n, params = 100_000, Params().duplicates
+    pair = partial(spread_candidates._pair, params=params, starts=np.array([0, n // 2, n]))
+    band = postings(1, n, own).select(["key", "smallest", "member"])
+    list(pair(0, {"keys": band.slice(0, 10), "postings": postings(3, 9, own)}))  # compiles
+    tracemalloc.start()
+    sent = Counter()
+    for message in pair(0, {"keys": band, "postings": postings(1, n, own)}):
+        sent[message.stream] += len(message.rows)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert set(sent) == {"pairs", "hot"}
+    neighbours = 4 * n + 8 * n * own  # of a band, and of those who chose a key on both sides
+    assert 4 * n - 10 <= sent["pairs"] <= neighbours
+    assert peak < 400 * n
+
+
+def test_lists_that_all_ask_for_are_sent_part_by_part():
+    """Of lists at the limit each part gets the members once, whatever number of its texts chose the key."""
+    lists, length, parts = 500, 200, 20
+    starts = np.arange(parts + 1) * (length // parts)
+    pair = partial(spread_candidates._pair, params=Params().duplicates, starts=starts)
+    tracemalloc.start()
+    sent = Counter()
+    for message in pair(0, {"postings": postings(lists, length, 1.0)}):
+        sent[message.stream, message.part] += len(message.rows)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert sent == {("hot", 0): 1} | {("lists", part): lists * length for part in range(parts)}
+    assert peak < 400 * lists * length

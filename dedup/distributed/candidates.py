@@ -22,6 +22,7 @@ from dedup.distributed.corpus import Corpus
 from dedup.distributed.flow import Dataset, Flow, Message, Tables, counted, deal, part_of_hash, part_of_place
 from dedup.distributed.lists import Lists
 from dedup.distributed.shingles import firsts
+from dedup.distributed.slots import Slots
 from dedup.kernels import lsh
 from dedup.params import DuplicateParams
 from dedup.recall import band_shape
@@ -48,15 +49,17 @@ def find(flow: Flow, corpus: Corpus, units: Dataset, params: DuplicateParams) ->
     ----------
     units : of `copies.units`
     """
-    bands = partial(_bands, params=params, parts=flow.parts)
-    sent = flow.step("copies-bands", bands, sketches=corpus.sketches, units=units)
-    slots = rarity.slots_for(total(flow, sent["shingles"]))
-    postings = shingles.postings(flow, corpus.sketches, units, slots, params)
+    sizes = flow.step("copies-sizes", _sizes, units=units)
+    table = Slots(rarity.slots_for(total(flow, sizes["shingles"])), flow.parts)
+    send = partial(_keys, params=params, table=table)
+    sent = flow.step("copies-texts", send, sketches=corpus.sketches, units=units)
+    missing = 1 - params.prefix_containment
+    postings = shingles.postings(flow, corpus.sketches, units, sent, table, missing)
     pair = partial(_pair, params=params, starts=corpus.starts)
     paired = flow.step("copies-lists", pair, keys=sent["keys"], postings=postings)
     joined = flow.step("copies-join", partial(_join, params=params, starts=corpus.starts), lists=paired["lists"])
     skipped = {"hot_keys": total(flow, paired["hot"]), "duplicate_pairs": total(flow, joined["left_out"])}
-    return Found({"paired": paired["pairs"], "joined": joined["pairs"]}, total(flow, sent["filled"]), skipped)
+    return Found({"paired": paired["pairs"], "joined": joined["pairs"]}, total(flow, sizes["filled"]), skipped)
 
 
 def find_equal(flow: Flow, corpus: Corpus, units: Dataset, params: DuplicateParams) -> Found:
@@ -72,22 +75,28 @@ def total(flow: Flow, counts: Dataset) -> int:
     return sum(sum(table["count"].to_pylist()) for table in flow.gather(counts).values())
 
 
-def _bands(part: int, tables: Tables, *, params: DuplicateParams, parts: int) -> Iterator[Message]:
-    """Send each unit under the key of each of its bands."""
+def _sizes(part: int, tables: Tables) -> Iterator[Message]:
+    """Count the units that have a shingle, and their shingles."""
+    stand = shingles.stands(tables["units"])
+    yield counted("filled", part, int(stand.sum()))
+    yield counted("shingles", part, int(tables["units"]["shingles"].to_numpy()[stand].sum()))
+
+
+def _keys(part: int, tables: Tables, *, params: DuplicateParams, table: Slots) -> Iterator[Message]:
+    """Send each unit under the key of each of its bands, and how common shingles are."""
     texts = firsts(tables, ["shingles", "signature"])
     values, offsets = schema.ragged(texts["shingles"])
-    yield counted("filled", part, len(texts))
-    yield counted("shingles", part, len(values))
     keys = lsh.band_keys(schema.matrix(texts["signature"]), *band_shape(params.num_perm, params.jaccard, params.recall))
     smallest = np.tile(values[offsets[:-1]], len(keys))
     member = np.tile(texts["position"].to_numpy().astype(np.uint32), len(keys))
-    table = pa.table({"key": keys.reshape(-1), "smallest": smallest, "member": member})
-    yield from deal("keys", table, part_of_hash(keys.reshape(-1), parts))
+    sent = pa.table({"key": keys.reshape(-1), "smallest": smallest, "member": member})
+    yield from deal("keys", sent, part_of_hash(keys.reshape(-1), table.parts))
+    yield from shingles.count(part, texts, table)
 
 
 def _digests(part: int, tables: Tables, *, parts: int) -> Iterator[Message]:
     """Send each unit under its text, as under a band, but in the order of positions alone."""
-    texts = firsts(tables, ["digest", "shingles"])
+    texts = firsts(tables, ["digest"])
     key = schema.matrix(texts["digest"])[:, 0]
     member = texts["position"].to_numpy().astype(np.uint32)
     table = pa.table({"key": key, "smallest": np.zeros(len(key), np.uint64), "member": member})

@@ -34,7 +34,7 @@ def units(flow: Flow, corpus: Corpus, params: Params) -> Dataset:
 
     Returns
     -------
-    Dataset of [position, unit (position of its first document)], sorted by position
+    Dataset of [position, unit (position of its first document), shingles (their number)], sorted by position
     """
     send = partial(_collapse, starts=corpus.starts, parts=flow.parts, params=params.duplicates)
     sent = flow.step("units-own", send, sketches=corpus.sketches)
@@ -46,9 +46,10 @@ def _collapse(part: int, tables: Tables, *, starts: _Int, parts: int, params: Du
     """Find the units among the documents of a part, and send the first of each under its text."""
     sketches = tables["sketches"].select(["digest", "content_key", "words", "shingles"]).combine_chunks()
     unit = duplicates.units(sketches, params)
-    yield Message("own", part, pa.table({"position": np.arange(len(unit)) + starts[part], "unit": unit + starts[part]}))
-    filled = np.diff(schema.ragged(sketches["shingles"])[1]) > 0  # nothing is a copy of nothing
-    first = np.flatnonzero((unit == np.arange(len(unit))) & filled)
+    place, size = np.arange(len(unit)), np.diff(schema.ragged(sketches["shingles"])[1])
+    own = {"position": place + starts[part], "unit": unit + starts[part], "shingles": size}
+    yield Message("own", part, pa.table(own))
+    first = np.flatnonzero((unit == place) & (size > 0))  # nothing is a copy of nothing
     digest = schema.matrix(sketches["digest"])[first]
     texts = {
         "digest": schema.matrix_array(digest),
@@ -71,12 +72,12 @@ def _meet(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
 
 def _named(part: int, tables: Tables) -> Iterator[Message]:
     """Replace the units of a part by those that began elsewhere."""
-    position, unit = (tables["own"][name].to_numpy() for name in ("position", "unit"))
+    position, unit, size = (tables["own"][name].to_numpy() for name in ("position", "unit", "shingles"))
     begin = position[0]
     named = position.copy()
     if "earlier" in tables:
         named[tables["earlier"]["position"].to_numpy() - begin] = tables["earlier"]["unit"].to_numpy()
-    yield Message("units", part, pa.table({"position": position, "unit": named[unit - begin]}))
+    yield Message("units", part, pa.table({"position": position, "unit": named[unit - begin], "shingles": size}))
 
 
 def verified(flow: Flow, corpus: Corpus, units: Dataset, params: Params) -> Verified:

@@ -6,17 +6,17 @@ of all shingles two texts hold the same one, of a fiftieth somebody chose it: so
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from dedup import schema
 from dedup.distributed.flow import Dataset, Flow, Message, Tables, deal, part_of_hash
 from dedup.distributed.slots import Slots, add_up
 from dedup.kernels import prefix
-from dedup.params import DuplicateParams
 
 
 def firsts(tables: Tables, columns: list[str]) -> pa.Table:
@@ -26,38 +26,45 @@ def firsts(tables: Tables, columns: list[str]) -> pa.Table:
     ----------
     tables : `sketches` and `units` of a part
     """
-    units = tables["units"]
-    filled = np.diff(schema.ragged(tables["sketches"]["shingles"])[1]) > 0
-    own = pa.array(np.flatnonzero(filled & (units["position"].to_numpy() == units["unit"].to_numpy())))
-    return tables["sketches"].select(columns).append_column("position", units["position"]).take(own).combine_chunks()
+    own = pa.array(np.flatnonzero(stands(tables["units"])))
+    texts = tables["sketches"].select(columns).append_column("position", tables["units"]["position"])
+    return texts.take(own).combine_chunks()
 
 
-def postings(flow: Flow, sketches: Dataset, units: Dataset, slots: int, params: DuplicateParams) -> Dataset:
+def stands(units: pa.Table) -> npt.NDArray[np.bool_]:
+    """Tell which documents stand for their unit and have a shingle; units : of `copies.units`."""
+    position, unit, size = (units[name].to_numpy() for name in ("position", "unit", "shingles"))
+    found: npt.NDArray[np.bool_] = (position == unit) & (size > 0)
+    return found
+
+
+def count(part: int, texts: pa.Table, table: Slots) -> Iterator[Message]:
+    """Send how many shingles of a part are in each slot; texts : of `firsts`."""
+    values, _ = schema.ragged(texts["shingles"])
+    yield from table.send(part, *np.unique(table.of(values), return_counts=True))
+
+
+def postings(
+    flow: Flow, sketches: Dataset, units: Dataset, counted: Mapping[str, Dataset], table: Slots, missing: float
+) -> Dataset:
     """List who holds a shingle that somebody may have chosen as a key, all holders of one in one part.
 
     Parameters
     ----------
-    slots : of `rarity.slots_for`
+    counted : streams of `count`
+    missing : share of its shingles that a text may lack in another, as of `prefix.prefix_keys`
 
     Returns
     -------
     Dataset of [key, member (position), smallest (shingle of the member), size, own (whether it chose the key)]
     """
-    table = Slots(slots, flow.parts)
     add = partial(add_up, table=table)
-    sent = flow.step("copies-shingles", partial(_count, table=table), sketches=sketches, units=units)
-    seen = flow.step("copies-seen", add, amounts=sent["amounts"], senders=sent["senders"])
-    choose = partial(_choose, table=table, missing=1 - params.prefix_containment)
+    seen = flow.step("copies-seen", add, amounts=counted["amounts"], senders=counted["senders"])
+    choose = partial(_choose, table=table, missing=missing)
     chosen = flow.step("copies-keys", choose, sketches=sketches, units=units, seen=seen["sums"])
     marks = flow.step("copies-marks", add, amounts=chosen["amounts"], senders=chosen["senders"])
     posted = flow.step("copies-postings", partial(_post, table=table), held=chosen["held"], marks=marks["sums"])
     return posted["postings"]
-
-
-def _count(part: int, tables: Tables, *, table: Slots) -> Iterator[Message]:
-    """Send how many shingles of a part are in each slot."""
-    values, _ = schema.ragged(firsts(tables, ["shingles"])["shingles"])
-    yield from table.send(part, *np.unique(table.of(values), return_counts=True))
 
 
 def _choose(part: int, tables: Tables, *, table: Slots, missing: float) -> Iterator[Message]:

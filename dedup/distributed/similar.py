@@ -31,6 +31,7 @@ class Stories(NamedTuple):
     links: Dataset  # schema.LINKS, sorted by (left, right)
     unlike: Dataset  # UNLIKE, refused for what the two texts are
     evidence: Dataset  # the links, and pairs with scores below 0, which speak against one story
+    columns: Dataset  # [column, term]: the hash of the term of each column of a part's vectors
     skipped: dict[str, int]  # how much was left undone to stay within a budget
 
 
@@ -58,13 +59,14 @@ def links(flow: Flow, corpus: Corpus, copies: Dataset, verified: Dataset, params
     for table in flow.gather(met.counts).values():
         skipped.update(dict(zip(*(table[name].to_pylist() for name in ("name", "count")), strict=True)))
     del skipped["held"]
-    return Stories(weighed.vectors, found["links"], found["unlike"], found["evidence"], dict(skipped))
+    return Stories(weighed.vectors, found["links"], found["unlike"], found["evidence"], weighed.columns, dict(skipped))
 
 
 class _Weighed(NamedTuple):
     """What is known before any two documents have met."""
 
     vectors: Dataset
+    columns: Dataset  # [column, term]
     frequencies: vectors.Frequencies
     rows: Dataset  # of `timeslots.deal_rows`
     partners: Dataset  # of `refusing.opposed`
@@ -94,7 +96,7 @@ def _weigh(flow: Flow, corpus: Corpus, copies: Dataset, verified: Dataset, param
     inputs = {"weighed": weighed["weighed"], "dated": weighed["dated"], "sketches": corpus.sketches}
     known = flow.step("columns", _all(*fourth), counted=counted["counted"], **inputs)
     made = flow.step("vectors", partial(_vectors, dates=dates), known=known["known"], **held)
-    return _Weighed(made["vectors"], frequencies, made["rows"], known["partners"], known["opposed"])
+    return _Weighed(made["vectors"], made["columns"], frequencies, made["rows"], known["partners"], known["opposed"])
 
 
 def _all(*functions: Function) -> Function:
@@ -108,8 +110,9 @@ def _each(part: int, tables: Tables, *, functions: tuple[Function, ...]) -> Iter
 
 
 def _vectors(part: int, tables: Tables, *, dates: timeslots.Calendar) -> Iterator[Message]:
-    made = vectors.vectors(part, tables)
+    made, columns = vectors.vectors(tables)
     yield Message("vectors", part, made)
+    yield Message("columns", part, columns)
     yield from timeslots.deal_rows(tables, made, dates)
 
 

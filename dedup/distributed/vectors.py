@@ -154,15 +154,23 @@ def number(part: int, tables: Tables, *, offsets: dict[int, tuple[_Int, _Int]]) 
     yield from deal("known", known, counted["asker"].to_numpy())
 
 
-def vectors(part: int, tables: Tables) -> pa.Table:
-    """Weigh the terms of each representative; what the buckets say comes in the order of all hashes."""
+def vectors(tables: Tables) -> tuple[pa.Table, pa.Table]:
+    """Weigh the terms of each representative; what the buckets say comes in the order of all hashes.
+
+    Returns
+    -------
+    VECTORS, sorted by position
+    [column, term], the hash of the term of each column
+    """
     chosen = _chosen(tables)
     terms, offsets = schema.ragged(chosen["terms"])
     known = rows(tables, "known", pa.schema([("column", pa.uint32()), ("idf", pa.float64())]))
-    columns = np.unique(terms, return_inverse=True)[1].astype(np.int32)
+    distinct, inverse = np.unique(terms, return_inverse=True)
+    columns = inverse.astype(np.int32)
     data = tfidf.unit_rows(columns, schema.ragged(chosen["counts"])[0], offsets, known["idf"].to_numpy())
     indices = known["column"].to_numpy()[columns]
     postings.order_rows(offsets, indices, data)
     position = tables["copies"]["position"].filter(pa.array(representatives(tables["copies"])))
     lists = [schema.ragged_array(values, offsets) for values in (indices, data)]
-    return pa.Table.from_arrays([position, *lists], schema=VECTORS)
+    named = pa.table({"column": known["column"], "term": distinct})
+    return pa.Table.from_arrays([position, *lists], schema=VECTORS), named
