@@ -12,7 +12,7 @@ import pytest
 from distributing import spread
 
 from benchmarks import corpus
-from dedup import pipeline, schema, weighing
+from dedup import pipeline, schema
 from dedup.clock import Clock
 from dedup.distributed import similar, vectors
 from dedup.engines.local import LocalEngine
@@ -111,6 +111,7 @@ def check(articles, expected, parts, backwards=False):
     placed = replace(placed, **own)
     verified = by_part(expected.copies.verified, "left", placed.starts)
     found = similar.links(flow, placed, copies_of(expected, placed.starts), verified, expected.params)
+    same_vectors(whole(found.vectors, vectors.VECTORS), expected)
     same(whole(found.links, schema.LINKS), at_positions(expected.found.links, positions))
     same(whole(found.evidence, schema.LINKS), at_positions(expected.found.evidence, positions))
     unlike = whole(found.unlike, similar.UNLIKE)
@@ -163,24 +164,13 @@ def local():
     return get
 
 
-@pytest.mark.parametrize("name", ["seeds", "invented", "languages", "one"])
-@pytest.mark.parametrize(("parts", "backwards"), ENGINES)
-def test_vectors(local, name, parts, backwards):
-    expected = local(name)
-    flow, placed = spread(CORPORA[name](), expected.params, parts, backwards)
-    made, frequencies = vectors.weigh(flow, placed, copies_of(expected, placed.starts))
-    table = whole(made, vectors.VECTORS)
-    rows = weighing.vectors(expected.corpus.terms, weighing.background(), chosen=expected.found.positions)
+def same_vectors(table, expected):
+    rows = expected.found.vectors
     assert table["position"].to_pylist() == expected.found.positions.tolist()
     indices, indptr = schema.ragged(table["indices"])
     assert (indptr == rows.indptr).all()
     assert (indices == rows.indices).all()
     assert (schema.ragged(table["data"])[0] == rows.data).all()
-    held = np.bincount(rows.indices, minlength=len(rows.terms))
-    assert (frequencies.of(np.arange(len(held))) == held).all()
-    assert min(frequencies.shared, len(held)) == (held > 1).sum()
-    if name == "languages":
-        assert pc.count_distinct(expected.corpus.terms["language"]).as_py() > 2
 
 
 @pytest.mark.parametrize("name", CORPORA)
@@ -225,6 +215,15 @@ def test_refused_pairs_and_templates(parts, backwards):
     check(articles, expected, parts, backwards)
 
 
+@pytest.mark.parametrize("held", [[5, 3, 3, 1, 1], [2, 2], [1]])
+def test_frequencies(held):
+    found = vectors.columns({7: pa.table({"held": np.unique(held), "terms": np.unique(held, return_counts=True)[1]})})[
+        1
+    ]
+    assert found.of(np.arange(len(held))).tolist() == held
+    assert min(found.shared, len(held)) == sum(one > 1 for one in held)
+
+
 def test_nothing():
     articles = pa.table({"id": pa.array([], pa.string()), "text": pa.array([], pa.string())})
     _, found = check(articles, Local(articles), 3)
@@ -247,3 +246,14 @@ def test_resampled_articles(parts, settings):
 @pytest.mark.skipif(not REAL.exists(), reason="the labelled articles are not here")
 def test_real_articles():
     check(REAL, Local(REAL), 5)
+
+
+def test_vectors_go_to_slots_within_the_window_and_nowhere_else():
+    """Ten times the days, in ten times the slots: what is sent grows by ten, not by a hundred."""
+    sent = []
+    for times in (1, 10):
+        articles = invented(100 * times, days=100 * times)
+        expected = Local(articles, StoryParams(window=10.0, window_nearest=0))
+        flow, _ = check(articles, expected, 4 * times)
+        sent.append({name: size for name, size in flow.sent.items() if name.startswith(("meet", "neighbours"))})
+    assert sum(sent[1].values()) < 16 * sum(sent[0].values())

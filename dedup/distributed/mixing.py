@@ -14,7 +14,8 @@ import pyarrow as pa
 
 from dedup import languages, schema, sifting, stories, timing
 from dedup.distributed.flow import Dataset, Flow, Message, Tables, answer, ask, at, deal, part_of_place
-from dedup.distributed.meeting import AT_ONCE, Given, Met, heard, rounds
+from dedup.distributed.meetable import Given
+from dedup.distributed.meeting import AT_ONCE, Met, heard, rounds
 from dedup.kernels import feedback, tfidf
 
 _Int = npt.NDArray[np.int64]

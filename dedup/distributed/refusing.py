@@ -1,9 +1,12 @@
-"""Representatives of pairs that pass 1 refused for other facts: no links, and evidence against one story."""
+"""Representatives of pairs that pass 1 refused for other facts: no links, and evidence against one story.
+
+Four steps, each in the company of one of `vectors`: the pairs go from the part of one text to that of the other, and
+then between those of the representatives, which know their dates.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -11,35 +14,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dedup import duplicates, evidence
-from dedup.distributed.corpus import Corpus
-from dedup.distributed.flow import Dataset, Flow, Message, Tables, deal, part_of_place
+from dedup.distributed.flow import Message, Tables, deal, part_of_place
 from dedup.distributed.timeslots import Calendar
 from dedup.params import Params
 
 _Int = npt.NDArray[np.int64]
 
 
-def refuse(
-    flow: Flow, corpus: Corpus, copies: Dataset, verified: Dataset, dates: Calendar, params: Params
-) -> tuple[Dataset, Dataset]:
-    """Find them, as `evidence.refused_pairs` and `evidence.opposed_pairs` do.
-
-    Returns
-    -------
-    partners : by the slot of the later of the two, its position and the other's: [later, earlier]
-    opposed : schema.LINKS with scores below 0, by the part of the left one
-    """
-    starts = corpus.starts
-    half = flow.step("refused left", partial(_left, starts=starts), verified=verified, copies=copies)["half"]
-    both = flow.step("refused right", partial(_right, starts=starts), half=half, copies=copies)["both"]
-    inputs = {"sketches": corpus.sketches}
-    dated = flow.step("refused dates", partial(_dated, starts=starts), both=both, **inputs)["dated"]
-    oppose = partial(_opposed, starts=starts, dates=dates, params=params)
-    found = flow.step("refused", oppose, dated=dated, **inputs)
-    return found["partners"], found["opposed"]
-
-
-def _left(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
+def left(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
+    """Find the representative of the one text."""
     if "verified" not in tables:
         return
     verified = tables["verified"]
@@ -49,18 +32,21 @@ def _left(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
     yield from deal("half", pa.table({"one": stands, "right": right}), part_of_place(right, starts))
 
 
-def _right(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
+def right(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
+    """Find that of the other, and send the pair on: the larger position is the left one."""
     if "half" not in tables:
         return
     half = tables["half"]
     one, other = half["one"].to_numpy(), half["right"].to_numpy() - starts[part]
     other = tables["copies"]["representative"].to_numpy()[other]
     pairs = np.unique(np.column_stack((np.maximum(one, other), np.minimum(one, other))), axis=0)
-    left, right = pairs[pairs[:, 0] > pairs[:, 1]].T
-    yield from deal("both", pa.table({"left": left.copy(), "right": right.copy()}), part_of_place(left, starts))
+    larger, smaller = pairs[pairs[:, 0] > pairs[:, 1]].T
+    both = pa.table({"left": larger.copy(), "right": smaller.copy()})
+    yield from deal("both", both, part_of_place(larger, starts))
 
 
-def _dated(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
+def dated(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
+    """Take each pair once, with the date of its left one."""
     if "both" not in tables:
         return
     pairs = (
@@ -75,13 +61,19 @@ def _dated(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
     yield from deal("dated", table, part_of_place(right, starts))
 
 
-def _opposed(part: int, tables: Tables, *, starts: _Int, dates: Calendar, params: Params) -> Iterator[Message]:
+def opposed(part: int, tables: Tables, *, starts: _Int, dates: Calendar, params: Params) -> Iterator[Message]:
+    """Tell the slot of the later of two about them, [later, earlier] positions; and what speaks against one story.
+
+    Yields
+    ------
+    `partners` by slot; `opposed`, schema.LINKS with scores below 0, by the part of the left one
+    """
     if "dated" not in tables:
         return
     left, right, day = (tables["dated"][name].to_numpy() for name in ("left", "right", "day"))
     days = dates.telling(day), dates.telling(tables["sketches"]["hours"].to_numpy()[right - starts[part]] / 24)
-    opposed = evidence.opposed(left, right, days[0] - days[1], params)
-    yield from deal("opposed", opposed, part_of_place(left, starts))
+    against = evidence.opposed(left, right, days[0] - days[1], params)
+    yield from deal("opposed", against, part_of_place(left, starts))
     slot = dates.slots(np.concatenate(days), np.concatenate((left, right)))
     one, other = slot[: len(left)], slot[len(left) :]
     key = [np.where(np.isnan(side), -np.inf, side) for side in days]

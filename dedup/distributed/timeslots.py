@@ -11,7 +11,6 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dedup import timing
-from dedup.distributed.corpus import Corpus
 from dedup.distributed.flow import Dataset, Flow, Message, Tables, deal
 from dedup.distributed.vectors import representatives
 from dedup.params import StoryParams
@@ -72,24 +71,29 @@ class Slots(NamedTuple):
         return max(int(self.starts[slot]), self.undated)
 
 
-def calendar(flow: Flow, corpus: Corpus, copies: Dataset) -> Calendar:
-    """Find the days that say nothing, as `timing.telling_days` does, and part the others into slots of equal size."""
-    most = max(min(_SAMPLE[0], _SAMPLE[1] // flow.parts), 2)
-    told = flow.step("dates", partial(_dates, most=most), copies=copies, sketches=corpus.sketches)
-    stamps = flow.gather(told["stamps"])
-    suspects = np.unique([day for table in stamps.values() for day in table["day"].to_pylist() if day is not None])
-    crawl = np.empty(0)
-    if len(suspects):
-        counting = partial(_bearing, suspects=suspects)
-        bearing = flow.step("crawl dates", counting, copies=copies, sketches=corpus.sketches)["bearing"]
-        counts = sum(table["count"].to_numpy() for table in flow.gather(bearing).values())
-        crawl = suspects[counts > sum(table["n"].to_numpy().sum() for table in stamps.values()) / 2]
-    sample = pa.concat_tables([_SAMPLED.empty_table(), *flow.gather(told["sample"]).values()])
-    day = _key(timing.without(sample["day"].to_numpy(), crawl))
-    position, weight = sample["position"].to_numpy(), sample["weight"].to_numpy()
+def suspects(stamps: Mapping[int, pa.Table]) -> _Float:
+    """Return the days that most representatives of some part bear: without these, none is that of most of all."""
+    return np.unique([day for table in stamps.values() for day in table["day"].to_pylist() if day is not None])
+
+
+def calendar(
+    parts: int, stamps: Mapping[int, pa.Table], bearing: Mapping[int, pa.Table], sample: Mapping[int, pa.Table]
+) -> Calendar:
+    """Find the days that say nothing, as `timing.telling_days` does, and part the others into slots of equal size.
+
+    Parameters
+    ----------
+    stamps, sample : what parts told in `dates`; bearing : in `bearing`
+    """
+    n = sum(table["n"][0].as_py() for table in stamps.values())
+    counts = sum(table["count"].to_numpy() for table in bearing.values())
+    crawl = suspects(stamps)[counts > n / 2] if bearing else np.empty(0)
+    told = pa.concat_tables([_SAMPLED.empty_table(), *sample.values()])
+    day = _key(timing.without(told["day"].to_numpy(), crawl))
+    position, weight = told["position"].to_numpy(), told["weight"].to_numpy()
     order = np.lexsort((position, day))
     passed = np.cumsum(weight[order])
-    wanted = weight.sum() * np.arange(1, flow.parts) / flow.parts
+    wanted = weight.sum() * np.arange(1, parts) / parts
     split = order[np.minimum(np.searchsorted(passed, wanted), len(order) - 1)] if len(order) else order
     return Calendar(crawl, day[split], position[split])
 
@@ -104,8 +108,9 @@ def days_of(tables: Tables) -> tuple[_Float, _Int]:
     return tables["sketches"]["hours"].to_numpy()[chosen] / 24, tables["copies"]["position"].to_numpy()[chosen]
 
 
-def _dates(part: int, tables: Tables, *, most: int) -> Iterator[Message]:
+def dates(part: int, tables: Tables, *, parts: int) -> Iterator[Message]:
     """Tell of the stamp that most of a part's articles bear, as in some part that of most of all is; and a sample."""
+    most = max(min(_SAMPLE[0], _SAMPLE[1] // parts), 2)
     days, positions = days_of(tables)
     stamps, counts = timing.stamps_of(days)
     common = stamps[counts > len(days) / 2]
@@ -118,38 +123,40 @@ def _dates(part: int, tables: Tables, *, most: int) -> Iterator[Message]:
     yield Message("sample", part, pa.Table.from_arrays(sample, schema=_SAMPLED))
 
 
-def _bearing(part: int, tables: Tables, *, suspects: _Float) -> Iterator[Message]:
-    days = days_of(tables)[0]
-    yield Message("bearing", part, pa.table({"count": [int((days == day).sum()) for day in suspects]}))
+def bearing(part: int, tables: Tables, *, days: _Float) -> Iterator[Message]:
+    """Count the representatives that bear each of some days."""
+    borne = days_of(tables)[0]
+    yield Message("bearing", part, pa.table({"count": [int((borne == day).sum()) for day in days]}))
 
 
-def place(
-    flow: Flow, corpus: Corpus, copies: Dataset, vectors: Dataset, dates: Calendar, params: StoryParams
-) -> tuple[Dataset, Dataset, Slots]:
-    """Bring the vectors into the order of time.
+def order(flow: Flow, dealt: Dataset, params: StoryParams) -> tuple[Dataset, Dataset, Slots]:
+    """Bring rows into the order of time.
+
+    Parameters
+    ----------
+    dealt : of `deal_rows`
 
     Returns
     -------
-    rows : by slot, in the order of places: [position, day, unit, language, indices, data]
+    rows : the same, in the order of places
     days : those of the slots whose dates tell which places a row meets, float64 ascending
     Slots
     """
-    inputs = {"copies": copies, "sketches": corpus.sketches, "terms": corpus.terms, "vectors": vectors}
-    dealt = flow.step("slots", partial(_deal, dates=dates), **inputs)["rows"]
     ordered = flow.step("order", partial(_order, scale=params.time_scale), rows=dealt)
     slots = lay_out(flow.parts, flow.gather(ordered["facts"]), params)
     days = flow.step("days", partial(_tell_days, slots=slots), rows=ordered["rows"])["days"]
     return ordered["rows"], days, slots
 
 
-def _deal(part: int, tables: Tables, *, dates: Calendar) -> Iterator[Message]:
+def deal_rows(tables: Tables, vectors: pa.Table, calendar: Calendar) -> Iterator[Message]:
+    """Send the vectors of a part to their slots, `rows`: [position, day, unit, language, indices, data]."""
     days, positions = days_of(tables)
-    days = dates.telling(days)
+    days = calendar.telling(days)
     chosen = pa.array(representatives(tables["copies"]))
     columns = {"position": positions, "day": days, "unit": tables["copies"]["unit"].filter(chosen)}
     columns |= {"language": tables["terms"]["language"].filter(chosen)}
-    columns |= {name: tables["vectors"][name] for name in ("indices", "data")}
-    yield from deal("rows", pa.table(columns), dates.slots(days, positions))
+    columns |= {name: vectors[name] for name in ("indices", "data")}
+    yield from deal("rows", pa.table(columns), calendar.slots(days, positions))
 
 
 def _order(part: int, tables: Tables, *, scale: float) -> Iterator[Message]:

@@ -7,7 +7,6 @@ of a term is its place in its bucket among those as frequent, behind what the bu
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,8 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dedup import schema, weighing
-from dedup.distributed.corpus import Corpus
-from dedup.distributed.flow import Dataset, Flow, Message, Tables, deal, part_of_hash, rows
+from dedup.distributed.flow import Message, Tables, deal, part_of_hash, rows
 from dedup.errors import ResourceError
 from dedup.kernels import postings, tfidf
 
@@ -48,31 +46,6 @@ class Frequencies(NamedTuple):
         return int(self.first[-1]) if self.held[-1] == 1 else 1 << 32
 
 
-def weigh(flow: Flow, corpus: Corpus, copies: Dataset) -> tuple[Dataset, Dataset, Frequencies]:
-    """Weigh the terms of the representatives as `weighing.vectors` does.
-
-    Parameters
-    ----------
-    copies : [position, representative, …], one row for each document
-
-    Returns
-    -------
-    VECTORS, by the part of the representative, sorted by position
-    [column, term] : the term of each column of a part's vectors
-    Frequencies
-    """
-    spoken = flow.step("languages", _languages, copies=copies, terms=corpus.terms)["spoken"]
-    languages = _summed(flow.gather(spoken))
-    of_terms = partial(_count, languages=languages, parts=flow.parts)
-    counted = flow.step("terms", of_terms, copies=copies, terms=corpus.terms)["counted"]
-    n = int(pc.sum(languages["documents"]).as_py() or 0)
-    weighed = flow.step("frequencies", partial(_weigh, n=n), counted=counted)
-    offsets, frequencies = _columns(flow.gather(weighed["levels"]))
-    known = flow.step("columns", partial(_number, offsets=offsets), counted=counted, weighed=weighed["weighed"])
-    made = flow.step("vectors", _vectors, copies=copies, terms=corpus.terms, known=known["known"])
-    return made["vectors"], made["columns"], frequencies
-
-
 def representatives(copies: pa.Table) -> npt.NDArray[np.bool_]:
     """Tell which documents of a part are representatives, bool[n]."""
     chosen: npt.NDArray[np.bool_] = copies["position"].to_numpy() == copies["representative"].to_numpy()
@@ -83,7 +56,7 @@ def _chosen(tables: Tables) -> pa.Table:
     return tables["terms"].filter(pa.array(representatives(tables["copies"])))
 
 
-def _languages(part: int, tables: Tables) -> Iterator[Message]:
+def languages(part: int, tables: Tables) -> Iterator[Message]:
     """Count documents and terms of each language, and the terms of these that the background knows."""
     chosen = _chosen(tables)
     terms, offsets = schema.ragged(chosen["terms"])
@@ -99,7 +72,7 @@ def _by_language(table: pa.Table) -> pa.Table:
     return summed.select(["language", *(f"{name}_sum" for name in names)]).rename_columns(_SPOKEN.names).cast(_SPOKEN)
 
 
-def _summed(spoken: Mapping[int, pa.Table]) -> pa.Table:
+def summed(spoken: Mapping[int, pa.Table]) -> pa.Table:
     """Sum over the parts, and tell which languages the background lacks: [language, documents, lacking]."""
     languages = _by_language(pa.concat_tables([_SPOKEN.empty_table(), *spoken.values()]))
     seen, terms = (languages[name].to_numpy() for name in ("known", "terms"))
@@ -107,45 +80,47 @@ def _summed(spoken: Mapping[int, pa.Table]) -> pa.Table:
     return languages.select(["language", "documents"]).append_column("lacking", lacking)
 
 
-def _count(part: int, tables: Tables, *, languages: pa.Table, parts: int) -> Iterator[Message]:
+def count(part: int, tables: Tables, *, spoken: pa.Table, parts: int) -> Iterator[Message]:
     """Send each distinct term with its number of documents to its bucket; and those of lacking languages, if any."""
     chosen = _chosen(tables)
     terms, offsets = schema.ragged(chosen["terms"])
     known, inverse, held = np.unique(terms, return_inverse=True, return_counts=True)
     sent = {"term": known, "held": held, "asker": np.full(len(known), part, np.int32)}
-    if pc.any(languages["lacking"]).as_py():
-        spoken = schema.one_chunk(languages["language"])
-        language = pc.index_in(schema.one_chunk(chosen["language"]), value_set=spoken).to_numpy()
+    if pc.any(spoken["lacking"]).as_py():
+        names = schema.one_chunk(spoken["language"])
+        language = pc.index_in(schema.one_chunk(chosen["language"]), value_set=names).to_numpy()
         of = np.repeat(language, np.diff(offsets))
         for name, what in (("alien", "lacking"), ("peers", "documents")):
-            weights = languages[what].to_numpy().astype(np.float64)
+            weights = spoken[what].to_numpy().astype(np.float64)
             sent[name] = np.bincount(inverse, weights[of], len(known))
     yield from deal("counted", pa.table(sent), part_of_hash(known, parts))
 
 
-def _weigh(part: int, tables: Tables, *, n: int) -> Iterator[Message]:
+def weigh(part: int, tables: Tables, *, n: int) -> Iterator[Message]:
     """Sum the documents of each term, and give it its idf; tell how many terms there are of each frequency."""
+    if "counted" not in tables:
+        return
     counted = tables["counted"]
     terms, inverse = np.unique(counted["term"].to_numpy(), return_inverse=True)
 
-    def summed(name: str) -> npt.NDArray[np.float64]:
+    def total(name: str) -> npt.NDArray[np.float64]:
         return np.bincount(inverse, counted[name].to_numpy(), len(terms)).astype(np.float64)
 
-    held = summed("held").astype(np.int64)
+    held = total("held").astype(np.int64)
     background = weighing.background()
     common = background.of(terms)
     idf = weighing.mean_idf(held, n, common, background.documents)
     if "alien" in counted.column_names:
         own = held.astype(np.float64)
-        strange = weighing.are_foreign(own, summed("alien"), common > 0)
-        peers = summed("peers") / np.maximum(own, 1)
+        strange = weighing.are_foreign(own, total("alien"), common > 0)
+        peers = total("peers") / np.maximum(own, 1)
         idf[strange] = weighing.foreign_idf(held[strange], peers[strange], background.documents)
     yield Message("weighed", part, pa.table({"term": terms, "held": held, "idf": idf}))
     level, size = np.unique(held, return_counts=True)
     yield Message("levels", part, pa.Table.from_arrays([pa.array(level), pa.array(size)], schema=_LEVELS))
 
 
-def _columns(levels: Mapping[int, pa.Table]) -> tuple[dict[int, tuple[_Int, _Int]], Frequencies]:
+def columns(levels: Mapping[int, pa.Table]) -> tuple[dict[int, tuple[_Int, _Int]], Frequencies]:
     """Return the first column of each bucket's terms of each frequency, as (frequencies, columns), and the whole."""
     table = pa.concat_tables([_LEVELS.empty_table(), *levels.values()])
     bucket = np.repeat(list(levels), [len(rows) for rows in levels.values()]).astype(np.int64)
@@ -162,8 +137,10 @@ def _columns(levels: Mapping[int, pa.Table]) -> tuple[dict[int, tuple[_Int, _Int
     return starts, Frequencies(first[order][begins], held[order][begins])
 
 
-def _number(part: int, tables: Tables, *, offsets: dict[int, tuple[_Int, _Int]]) -> Iterator[Message]:
+def number(part: int, tables: Tables, *, offsets: dict[int, tuple[_Int, _Int]]) -> Iterator[Message]:
     """Send column and idf of each term to the parts that have it, in the order of its hash."""
+    if "counted" not in tables:
+        return
     counted, weighed = tables["counted"], tables["weighed"]
     held = weighed["held"].to_numpy()
     falling = np.argsort(-held, kind="stable")
@@ -177,16 +154,23 @@ def _number(part: int, tables: Tables, *, offsets: dict[int, tuple[_Int, _Int]])
     yield from deal("known", known, counted["asker"].to_numpy())
 
 
-def _vectors(part: int, tables: Tables) -> Iterator[Message]:
-    """Weigh the terms of each representative; what the buckets say comes in the order of all hashes."""
+def vectors(tables: Tables) -> tuple[pa.Table, pa.Table]:
+    """Weigh the terms of each representative; what the buckets say comes in the order of all hashes.
+
+    Returns
+    -------
+    VECTORS, sorted by position
+    [column, term], the hash of the term of each column
+    """
     chosen = _chosen(tables)
     terms, offsets = schema.ragged(chosen["terms"])
     known = rows(tables, "known", pa.schema([("column", pa.uint32()), ("idf", pa.float64())]))
-    columns = np.unique(terms, return_inverse=True)[1].astype(np.int32)
+    distinct, inverse = np.unique(terms, return_inverse=True)
+    columns = inverse.astype(np.int32)
     data = tfidf.unit_rows(columns, schema.ragged(chosen["counts"])[0], offsets, known["idf"].to_numpy())
     indices = known["column"].to_numpy()[columns]
     postings.order_rows(offsets, indices, data)
     position = tables["copies"]["position"].filter(pa.array(representatives(tables["copies"])))
     lists = [schema.ragged_array(values, offsets) for values in (indices, data)]
-    yield Message("vectors", part, pa.Table.from_arrays([position, *lists], schema=VECTORS))
-    yield Message("columns", part, pa.table({"column": known["column"], "term": np.unique(terms)}))
+    named = pa.table({"column": known["column"], "term": distinct})
+    return pa.Table.from_arrays([position, *lists], schema=VECTORS), named
