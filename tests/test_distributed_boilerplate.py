@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import ARTICLES
 from distributing import spread
-from in_process import InProcess
+from tests.in_process import InProcess
 from test_boilerplate import FOOTERS, articles, prose, without
 from test_shared_data import DATA, needs_open
 

@@ -43,6 +43,7 @@ _CONF = {
     "spark.sql.execution.arrow.maxRecordsPerBatch": "64",
     "spark.sql.execution.arrow.maxBytesPerBatch": str(16 * blocks.BYTES),
     "spark.sql.parquet.columnarReaderBatchSize": "16",
+    "spark.sql.adaptive.enabled": "false",  # there is nothing to adapt: parts are even, and each step would take longer
 }
 
 
