@@ -38,8 +38,8 @@ _MOST_COMMON = 1 << 21  # shingles that all parts together may name
 class Recurring(NamedTuple):
     """What was found out about the documents, by part."""
 
-    facts: Dataset  # by document: high, low (digest of the text) and code (of the source)
-    repeated: Dataset  # place, in_source, in_corpus, shared: documents whose text comes again
+    facts: Dataset  # by document: high, low (digest of its text), code (of its source), first (such a text here)
+    repeated: Dataset  # place, in_source, in_corpus, shared (by sources): first ones that other parts or sources have
     evidence: Dataset  # by document: size (its shingles), in_source, in_corpus (whether it counts there)
     held: Dataset  # scope (0: source, 1: corpus), place (among all shingles of the part), key; once frequent
     frequent: Dataset  # keys that each part holds, sorted
@@ -82,13 +82,14 @@ def count_of(flow: Flow, counts: Dataset) -> int:
 
 
 def _texts(part: int, tables: Tables, *, starts: _Int, parts: int, share: float) -> Iterator[Message]:
-    """Send the digest and the source of each text to the part of the digest, and tell which shingles are common here."""
+    """Send digest and source of each text to the part of the digest, once for copies, and name what is common here."""
     codes = _codes(tables["documents"]["source"])
     digest = schema.matrix(tables["sketches"]["digest"])
-    facts = pa.table({"high": digest[:, 0], "low": digest[:, 1], "code": codes})
+    first = recurring.first_of_text(codes, digest) == np.arange(len(codes))
+    facts = pa.table({"high": digest[:, 0], "low": digest[:, 1], "code": codes, "first": first})
     yield Message("facts", part, facts)
-    placed = facts.append_column("place", pa.array(positions(part, starts)))
-    yield from deal("texts", placed, part_of_hash(digest[:, 0], parts))
+    placed = facts.drop_columns("first").append_column("place", pa.array(positions(part, starts)))
+    yield from deal("texts", placed.filter(pa.array(first)), part_of_hash(digest[first, 0], parts))
     known = np.unique(codes[codes != _UNKNOWN])
     asked = pa.table({"code": known, "asker": np.full(len(known), part)})
     yield from deal("asked", asked, part_of_hash(known.view(np.uint64), parts))
@@ -116,7 +117,7 @@ def _codes(source: pa.ChunkedArray) -> _Int:
 
 
 def _evidence(part: int, tables: Tables, *, starts: _Int, parts: int) -> Iterator[Message]:
-    """Tell which documents are the first of their text, and count those of each source."""
+    """Tell which documents are the first of all with their text, and count those of each source."""
     texts = tables["texts"]  # by rising position
     codes, place = texts["code"].to_numpy(), texts["place"].to_numpy()
     digest = np.column_stack((texts["high"].to_numpy(), texts["low"].to_numpy()))
@@ -148,7 +149,7 @@ def _needed(part: int, tables: Tables, *, params: BoilerplateParams) -> Iterator
 def _scopes(part: int, tables: Tables, *, starts: _Int, everywhere: int) -> list[Scope]:
     """Return the scopes of a part's documents, without entries."""
     codes = tables["facts"]["code"].to_numpy()
-    firsts = np.ones((2, len(codes)), np.bool_)
+    firsts = np.tile(tables["facts"]["first"].to_numpy(zero_copy_only=False), (2, 1))
     if (repeated := tables.get("repeated")) is not None:
         rows = repeated["place"].to_numpy() - starts[part]
         firsts[:, rows] = repeated["in_source"].to_numpy(), repeated["in_corpus"].to_numpy()
