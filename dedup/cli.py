@@ -142,16 +142,28 @@ def cluster(  # the settings among these are read from the context, with the lay
         from dedup.run import open_run
 
         log = logs.Lines(sys.stderr, quiet) if log_format == options.LogFormat.json else None
+        when = "never" if quiet else progress.value
 
-        def run() -> Result:
-            from dedup import pipeline  # not where nothing is to be done
-
-            when = "never" if quiet else progress.value
+        @contextmanager
+        def running() -> Iterator[tuple[Report, Any]]:
             with (
                 _watched(log, stderr, when, params.jobs, moving=not verbose) as report,
                 engines.named(engine.value, checkpoint, params.tmp_dir) as elsewhere,
             ):
-                return pipeline.cluster(paths, params, progress=figures.watching(report), engine=elsewhere)
+                yield figures.watching(report), elsewhere
+
+        if engine == options.EngineName.spark and job.is_of_engine(out):
+            with running() as (report, elsewhere):
+                manifest = job.make_elsewhere(paths, out, params, if_exists.value, elsewhere, report)
+            figures.counts = manifest["counts"]
+            previews.show_counts(out, manifest, as_json, quiet, stdout)
+            return
+
+        def run() -> Result:
+            from dedup import pipeline  # not where nothing is to be done
+
+            with running() as (report, elsewhere):
+                return pipeline.cluster(paths, params, progress=report, engine=elsewhere)
 
         made = job.make(paths, out, params, if_exists.value, lock_timeout, run, signals.guard)
         result = made or open_run(out)

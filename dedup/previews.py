@@ -75,6 +75,22 @@ def show_input(inputs: list[str], params: Params, as_json: bool, to: Console) ->
     terminal.table(to, _sample(found["rows"]), "bold")
 
 
+def show_counts(out: str, manifest: dict[str, Any], as_json: bool, quiet: bool, to: Console) -> None:
+    """Say what a run holds that other machines wrote."""
+    if as_json:
+        told = {"out": out, "run_id": manifest["run_id"], "counts": manifest["counts"], "skipped": manifest["skipped"]}
+        options.print_json({"status": "done", "exit_code": 0, **told})
+    elif not quiet:
+        from dedup import terminal
+
+        counts = manifest["counts"]
+        terminal.note(
+            to,
+            f"{counts['documents']:,} articles: {counts['duplicates']:,} copies, {counts['stories']:,} stories of "
+            f"{counts['in_stories']:,}; written to {out}",
+        )
+
+
 def show_plan(inputs: list[str], params: Params, as_json: bool, to: Console) -> None:
     """Foretell the stages of a job on Spark and print them."""
     from dedup import inspection, terminal

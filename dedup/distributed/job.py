@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dedup import __version__
+from dedup import __version__, manifests
 from dedup.clock import Clock
 from dedup.distributed import boilerplate, canonicals, copies, groups, linkage, reading, results, similar, writing
 from dedup.distributed.corpus import Corpus
@@ -21,7 +22,7 @@ from dedup.run import Result
 from dedup.schema import DOCUMENTS
 
 if TYPE_CHECKING:
-    from dedup.engines.spark import SparkEngine
+    from dedup.engines.spark import SparkEngine, SparkFlow
 
 
 def cluster(articles: Any, params: Params, engine: SparkEngine, clock: Clock) -> Result:
@@ -36,16 +37,63 @@ def cluster(articles: Any, params: Params, engine: SparkEngine, clock: Clock) ->
     SettingsError
         A setting that only one machine knows.
     """
-    _refuse(params)
-    policy = parse_policy(params.canonical)
-    asked = [name for name in columns_of(policy) if name not in DOCUMENTS.names]
+    made = _made(articles, params, engine, clock)
+    with clock.stage("tables"):
+        return writing.result(made.flow, made.tables, made.read, params, made.skipped, clock.seconds, made.kept)
+
+
+def write(
+    articles: Any, out: str, params: Params, engine: SparkEngine, clock: Clock, overwrite: bool
+) -> dict[str, Any]:
+    """Do so, and let the machines write the tables, of any size, in their order: a folder of Parquet files each.
+
+    Parameters
+    ----------
+    out : folder that the engine writes to; `manifest` and `rejects`, as JSON, come last
+    overwrite : whether what is there is replaced, table by table
+
+    Returns
+    -------
+    The manifest.
+
+    Raises
+    ------
+    OutputExistsError
+        There is something, and it may not be replaced.
+    """
+    engine.check_out(out, overwrite)
+    made = _made(articles, params, engine, clock)
+    with clock.stage("tables"):
+        manifest = writing.manifest(made.tables, made.read, params, made.skipped, clock.seconds)
+        for name, fields in writing.fields_of(params, made.kept).items():
+            engine.write(made.flow.frame(getattr(made.tables, name), fields), name, out)
+        engine.write_lines(
+            [orjson.dumps(asdict(reject)).decode() for reject in made.read.rejects], "rejects.jsonl", out
+        )
+        engine.write_lines([manifests.dumps(manifest)], "manifest.json", out)
+    return manifest
+
+
+class _Made(NamedTuple):
+    """What the passes made, where it was made."""
+
+    flow: SparkFlow
+    tables: results.Results
+    read: reading.Read
+    skipped: dict[str, int]
+    kept: dict[str, pa.Field]  # input column → field of the output
+
+
+def _made(articles: Any, params: Params, engine: SparkEngine, clock: Clock) -> _Made:
+    if params.overrides is not None:
+        raise SettingsError("overrides: got rules, which the engine spark does not know yet; leave them out")
+    asked = [name for name in columns_of(parse_policy(params.canonical)) if name not in DOCUMENTS.names]
     kept = replace(params.reading, keep_cols=tuple(dict.fromkeys((*params.reading.keep_cols, *asked))))
     with clock.stage("read"):
         flow, given = engine.open(articles, kept, [__version__, params.results()])
         corpus, read = reading.read(flow, replace(params, reading=kept), given.kept, **given.datasets(flow))
-    found, skipped = find(flow, corpus, params, clock)
-    with clock.stage("tables"):
-        return writing.result(flow, found, read, params, skipped, clock.seconds, given.kept)
+    tables, skipped = find(flow, corpus, params, clock)
+    return _Made(flow, tables, read, skipped, given.kept)
 
 
 def find(flow: Flow, corpus: Corpus, params: Params, clock: Clock) -> tuple[results.Results, dict[str, int]]:
@@ -79,11 +127,6 @@ def find(flow: Flow, corpus: Corpus, params: Params, clock: Clock) -> tuple[resu
     with clock.stage("canonical"):
         chosen = canonicals.chosen_of_stories(flow, corpus, made, stories, links, params, policy)
         return results.results(flow, corpus, made, chosen, linked, verified, params), skipped
-
-
-def _refuse(params: Params) -> None:
-    if params.overrides is not None:
-        raise SettingsError("overrides: got rules, which the engine spark does not know yet; leave them out")
 
 
 def _nodes(part: int, tables: Tables) -> Iterator[Message]:
