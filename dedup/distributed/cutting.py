@@ -42,8 +42,8 @@ def cut(history: pa.Table, params: StoryParams, starts: _Int) -> Iterator[Messag
     Parameters
     ----------
     history : HISTORY. One tree is not parted, and takes 200 bytes a leaf. It has at most √(2 · pairs / merge_floor)
-        leaves, 630,000 in a billion pairs: a merge of a and b leaves uses up at least a · b · merge_floor of the scores,
-        which are at most 1, and a tree of m leaves has m² / 2 of these products.
+        leaves, 630,000 in a billion pairs: a merge of a and b leaves uses up a · b · merge_floor of the scores or more,
+        each at most 1, and a tree of m leaves has m² / 2 of these products.
     """
     if not len(history):
         return
