@@ -60,7 +60,7 @@ def candidates(
     signatures = schema.matrix(sketches["signature"])
     bands = distinct(_band_pairs(signatures, by_smallest, params, spill, each, skipped))
     joined = distinct(_prefix_pairs(sketches["shingles"], alive, by_smallest, params, spill, each, skipped))
-    return _within_budget(*_unpacked(distinct([bands, joined])), signatures, len(filled), params, spill, skipped)
+    return _within_budget(*unpacked(distinct([bands, joined])), signatures, len(filled), params, spill, skipped)
 
 
 def equal_pairs(
@@ -76,7 +76,7 @@ def equal_pairs(
     alive = _first_of_its_unit(len(sketches), unit)
     filled = np.flatnonzero((np.diff(schema.ragged(sketches["shingles"])[1]) > 0) & alive)
     by_key = filled[np.argsort(key[filled], kind="stable")]
-    return _unpacked(distinct([lsh.run_pairs(key[by_key], by_key, params.hot_key, params.predecessors)]))
+    return unpacked(distinct([lsh.run_pairs(key[by_key], by_key, params.hot_key, params.predecessors)]))
 
 
 def _within_budget(
@@ -93,14 +93,36 @@ def _within_budget(
         return left, right
     agree = np.empty(len(left), np.int16)
     for part in spill.picks(len(left)):
-        for start in range(part.start, part.stop, _COMPARED):
-            some = slice(start, min(start + _COMPARED, part.stop))
-            agree[some] = (signatures[left[some]] == signatures[right[some]]).sum(axis=1)
-    order = np.lexsort((right, -agree, left))
-    begin = np.searchsorted(left, left)  # sorted; so is left[order], which is the same
-    kept = np.sort(order[np.arange(len(left)) - begin < params.pair_budget])
+        agree[part] = agreement(signatures, left[part], right[part])
+    kept = best(left, right, agree, params.pair_budget)
     skipped["duplicate_pairs"] += len(left) - len(kept)
     return left[kept], right[kept]
+
+
+def agreement(signatures: npt.NDArray[np.uint32], left: _Int, right: _Int) -> npt.NDArray[np.int16]:
+    """Count in how many places two signatures agree, int16[p]; signatures : uint32[n, num_perm]."""
+    agree = np.empty(len(left), np.int16)
+    for start in range(0, len(left), _COMPARED):
+        some = slice(start, start + _COMPARED)
+        agree[some] = (signatures[left[some]] == signatures[right[some]]).sum(axis=1)
+    return agree
+
+
+def best(left: _Int, right: _Int, agree: npt.NDArray[np.int16], most: int) -> _Int:
+    """Choose for each left document the pairs that agree most, equal ones by the right document.
+
+    Parameters
+    ----------
+    left : int64[p], sorted
+
+    Returns
+    -------
+    int64[k], places of pairs, rising; at most `most` a left document
+    """
+    order = np.lexsort((right, -agree, left))
+    begin = np.searchsorted(left, left)  # sorted; so is left[order], which is the same
+    kept: _Int = np.sort(order[np.arange(len(left)) - begin < most])
+    return kept
 
 
 def _first_of_its_unit(n: int, unit: _Int | None) -> _Bool:
@@ -128,15 +150,23 @@ def _band_pairs(
     def pair(band: int) -> tuple[_Pairs, int]:
         own = keys[band][order]
         by_key = np.argsort(own, kind="stable")
-        own = own[by_key]
-        pairs: _Pairs = lsh.run_pairs(own, order[by_key], params.hot_key, params.predecessors)
-        begin = np.flatnonzero(np.diff(own, prepend=~own[:1]))
-        return pairs, _hot(np.append(begin, len(own)), params)
+        return pairs_of_runs(own[by_key], order[by_key], params)
 
     for found, hot in each(pair, range(bands)):
         skipped["hot_keys"] += hot
         yield found
         spill.release()
+
+
+def pairs_of_runs(keys: npt.NDArray[np.uint64], members: _Int, params: DuplicateParams) -> tuple[_Pairs, int]:
+    """Pair all who share a key, and count the keys that are hot.
+
+    Parameters
+    ----------
+    keys : uint64[m], sorted; members : int64[m], those of a key by their smallest shingle and position
+    """
+    hot = int((np.diff(starts_of_runs(keys), append=len(keys)) > params.hot_key).sum())
+    return lsh.run_pairs(keys, members, params.hot_key, params.predecessors), hot
 
 
 def _prefix_pairs(
@@ -155,11 +185,12 @@ def _prefix_pairs(
     def by_key(part: list[pa.Table]) -> tuple[_Int, npt.NDArray[np.uint32], _Bool]:
         keys, members, own = (part[0][name].to_numpy() for name in ("key", "member", "own"))
         places = np.lexsort((rank[members], keys))
-        return np.flatnonzero(np.diff(keys[places], prepend=~keys[places[:1]])), members[places], own[places]
+        return starts_of_runs(keys[places]), members[places], own[places]
 
     starts, total = [np.empty(0, np.int64)], 0
     holders, own = [np.empty(0, np.uint32)], [np.empty(0, np.bool_)]
     for begin, members, is_key in each(by_key, _postings(shingles, alive, params, spill, each).parts()):
+        skipped["hot_keys"] += int(hot_lists(begin, is_key, params).sum())
         starts.append(total + begin)
         holders.append(members)
         own.append(is_key)
@@ -169,7 +200,6 @@ def _prefix_pairs(
     members = joined(holders)
     places, runs, first = prefix.keys_of_members(bounds, members, joined(own), len(sizes))
     sizes = sizes.astype(np.int32)
-    skipped["hot_keys"] += _hot(bounds, params)
 
     def join(start: int) -> tuple[_Pairs, int]:
         stop = min(start + _AT_ONCE, len(sizes))
@@ -184,9 +214,19 @@ def _prefix_pairs(
         yield pairs
 
 
-def _hot(bounds: _Int, params: DuplicateParams) -> int:
-    """Count the lists, by where each begins, that are too long to pair all their members."""
-    return int((np.diff(bounds) > params.hot_key).sum())
+def starts_of_runs(keys: npt.NDArray[np.uint64]) -> _Int:
+    """Return where each run of equal keys begins."""
+    return np.flatnonzero(np.diff(keys, prepend=~keys[:1]))
+
+
+def hot_lists(starts: _Int, is_key: _Bool, params: DuplicateParams) -> _Bool:
+    """Tell which lists pair neighbours only: too long, and a key of somebody, since of the others nothing is paired.
+
+    Parameters
+    ----------
+    starts : int64[r], where each begins; is_key : bool[m], of each member
+    """
+    return (np.diff(starts, append=len(is_key)) > params.hot_key) & np.logical_or.reduceat(is_key, starts)
 
 
 def _postings(shingles: pa.ChunkedArray, alive: _Bool, params: DuplicateParams, spill: Spill, each: Each) -> Shuffle:
@@ -200,7 +240,7 @@ def _postings(shingles: pa.ChunkedArray, alive: _Bool, params: DuplicateParams, 
     """
     values, offsets = schema.ragged(shingles)
     total = int(np.diff(offsets)[alive].sum())
-    seen = rarity.slot_counts(shingles, 1 << max((4 * total).bit_length(), 10), spill, alive, each=each)
+    seen = rarity.slot_counts(shingles, rarity.slots_for(total), spill, alive, each=each)
     chosen = spill.array(len(values), np.bool_)
     # The more marks, the fewer postings that nobody asked for: as many bits as two to four times the shingles.
     marks = np.zeros(1 << max(min(total // 4, spill.memory // 32).bit_length(), 10), np.uint8)
@@ -225,6 +265,6 @@ def _postings(shingles: pa.ChunkedArray, alive: _Bool, params: DuplicateParams, 
     return holders
 
 
-def _unpacked(pairs: _Pairs) -> tuple[_Int, _Int]:
+def unpacked(pairs: _Pairs) -> tuple[_Int, _Int]:
     """Return the two positions of each packed pair."""
     return (pairs >> np.uint64(32)).astype(np.int64), (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)

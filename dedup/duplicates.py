@@ -122,11 +122,33 @@ def units(sketches: pa.Table, params: DuplicateParams) -> _Int:
     -------
     int64[n], the first position of each one's unit.
     """
-    digest = schema.matrix(sketches["digest"])
-    key = sketches["content_key"].to_numpy()
+    return collapsed(
+        schema.matrix(sketches["digest"]),
+        sketches["content_key"].to_numpy(),
+        sketches["words"].to_numpy() < params.short_words,
+        np.diff(schema.ragged(sketches["shingles"])[1]) == 0,
+    )
+
+
+def collapsed(
+    digest: npt.NDArray[np.uint64],
+    key: npt.NDArray[np.uint64],
+    short: npt.NDArray[np.bool_],
+    empty: npt.NDArray[np.bool_],
+) -> _Int:
+    """Collapse documents as `units` does.
+
+    Parameters
+    ----------
+    digest : uint64[n, 2], of the text
+    key : uint64[n], of text, title and date
+    short, empty : bool[n], whether a text is a notice, and whether it has no shingle
+
+    Returns
+    -------
+    int64[n], the first row of each one's unit.
+    """
     n = len(key)
-    short = sketches["words"].to_numpy() < params.short_words
-    empty = np.diff(schema.ragged(sketches["shingles"])[1]) == 0
     position = np.arange(n)
     tag = np.where(empty, position + 1, np.where(short, key, 0)).astype(np.uint64)
     order = np.lexsort((position, tag, digest[:, 1], digest[:, 0]))

@@ -18,6 +18,11 @@ _Bool = npt.NDArray[np.bool_]
 _RANGES = 4  # of a table, that threads fill side by side
 
 
+def slots_for(total: int) -> int:
+    """Return the slots of a table that counts so many shingles: four to eight times as many, a power of two."""
+    return int(1 << max((4 * total).bit_length(), 10))
+
+
 def slot_counts(
     shingles: pa.ChunkedArray,
     slots: int,
