@@ -52,6 +52,15 @@ SKIPPED = {
     ("docs/review.md", "dedup review out"): "it asks a person; tests/test_review.py answers",
     ("docs/review.md", "dedup calibrate"): "it wants verdicts; tests/test_calibration.py has some",
     ("docs/review.md", "--config mine.toml"): "likewise: the settings that calibrate proposed",
+    ("docs/spark.md", "pip install 'dedup-stories[spark]'"): _INSTALLS,
+    (
+        "docs/spark.md",
+        "dedup cluster seeds -o OUT-SPARK --engine spark\n",
+    ): "tests/test_spark_job.py runs jobs on sessions",
+    ("docs/spark.md", "SparkEngine(session))\nprint"): "likewise",
+    ("docs/spark.md", "python3 -m venv env"): "tests/test_spark_job.py runs these three, and a job with what they pack",
+    ("docs/spark.md", "spark.table("): "likewise",
+    ("docs/spark.md", "sc://cluster"): "likewise",
     ("docs/reliability.md", "python -m tests.soak"): "AREA and N are the reader's; tests/test_soak.py runs each area",
 }
 ELSEWHERE = {"docs/jobs.md": "tests/test_jobs.py"}  # pages whose blocks another module runs one by one

@@ -25,9 +25,9 @@ LAYERS = (
     {"estimator", "sweep", "settings", "inspection", "explaining"},
     {"replay"},
     {"pipeline", "filtering", "unchanged"},
-    {"evidence"},
     {"engines"},
     {"distributed"},
+    {"evidence"},
     {"findings", "sketching"},
     {
         "reading",

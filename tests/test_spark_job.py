@@ -93,7 +93,7 @@ def archive(tmp_path_factory):
     assert len(commands) == 3, "make, install, pack"
     folder = tmp_path_factory.mktemp("environment")
     for command in commands:
-        line = command.replace("'dedup-stories[spark]'", f"'{ROOT}'").replace("python3", sys.executable)
+        line = command.replace("'dedup-stories'", f"'{ROOT}'").replace("python3", sys.executable)
         environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
         subprocess.run(line, shell=True, cwd=folder, env=environment, check=True, capture_output=True)
     return folder / "env.tar.gz"
