@@ -7,7 +7,10 @@ import sys
 from pathlib import Path
 
 import dedup
+from dedup.clock import Clock
+from dedup.distributed import job
 from dedup.engines.spark import SparkEngine
+from dedup.params import Params
 
 
 def main() -> None:
@@ -24,6 +27,8 @@ def main() -> None:
     articles = session.read.parquet(given["frame"]) if "frame" in given else given["inputs"]
     with engine:
         dedup.cluster(articles, engine=engine, **given.get("settings", {})).write(given["out"])
+        if "elsewhere" in given:  # with a checkpoint all steps are there: only the tables are written
+            job.write(articles, given["elsewhere"], Params(), engine, Clock(lambda *_: None))
     session.stop()
 
 

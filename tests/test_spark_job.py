@@ -15,8 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import SEEDS
+from conftest import run as run_here
 
 import dedup
+from dedup.errors import SettingsError
 
 pytest.importorskip("pyspark.sql")
 
@@ -62,12 +64,42 @@ def quiet(**more):
 
 
 def test_a_classic_session_finds_the_same(expected, tmp_path):
-    found = run(tmp_path, master="local[2]", parts=3, conf=quiet())
+    """And the machines write the same tables in the same order, from the steps that are there already."""
+    elsewhere = {"checkpoint": str(tmp_path / "checkpoint"), "elsewhere": f"file://{tmp_path}/ELSEWHERE"}
+    found = run(tmp_path, master="local[2]", parts=3, conf=quiet(), **elsewhere)
     same(found, expected)
     assert found.verify() == []
     assert found.manifest["run_id"] == expected.manifest["run_id"]
     assert found.manifest["counts"] == expected.manifest["counts"]
     assert found.manifest["skipped"] == expected.manifest["skipped"]
+    written = tmp_path / "ELSEWHERE"
+    for name in TABLES:
+        table = pq.read_table(written / f"{name}.parquet").cast(getattr(expected, name).schema)
+        assert table.equals(getattr(expected, name)), name
+    manifest = json.loads("".join(path.read_text("utf-8") for path in (written / "manifest.json").glob("part-*")))
+    assert manifest["counts"] == expected.manifest["counts"]
+
+
+def test_what_cannot_be_done_is_said_before_a_session_is_asked_for(tmp_path):
+    rules = tmp_path / "overrides.toml"
+    rules.write_text('[[ignore]]\narticles = ["x"]\n', "utf-8")
+    with pytest.raises(SettingsError, match="overrides: got rules, which the engine spark does not know yet"):
+        dedup.cluster(SEEDS, engine=object(), overrides=str(rules))
+    done = run_here("cluster", SEEDS, "-o", tmp_path / "OUT", "--checkpoint", tmp_path)
+    assert done.exit_code == 2
+    assert "checkpoint: got" in done.stderr
+    assert "add --engine spark" in done.stderr
+
+
+def test_the_plan_is_shown_and_nothing_runs(tmp_path):
+    command = ["cluster", SEEDS, "-o", tmp_path / "OUT", "--engine", "spark", "--explain-plan"]
+    shown = run_here(*command)
+    assert shown.exit_code == 0
+    assert re.search(r"^parts\s+1 +of about 65 documents; a task takes about \d+ MB$", shown.stdout, re.MULTILINE)
+    plan = json.loads(run_here(*command, "--json", "--level", "duplicate").stdout)
+    assert [stage["stage"] for stage in plan["stages"]] == ["read", "boilerplate", "copies", "groups", "canonical"]
+    assert all(stage["rows"] > 0 and stage["bytes"] > 0 for stage in plan["stages"])
+    assert not (tmp_path / "OUT").exists()
 
 
 def test_spark_connect_finds_the_same_in_a_frame(tmp_path):
