@@ -269,16 +269,29 @@ def name_stories(corpus: Corpus, found: Stories) -> list[str]:
 def manifest(corpus: Corpus, result: Result, params: Params, seconds: dict[str, float]) -> dict[str, Any]:
     """Describe the run: inputs, settings, counts and seconds. The run id hangs on inputs, settings and version only."""
     source, bound = corpus.source, corpus.bound
-    counts = {**corpus.boilerplate, **source.counts, "records": source.n_records}
+    counts = {**_counts(result), **corpus.boilerplate, **source.counts, "records": source.n_records}
     further = {} if bound is None else {"overrides": bound.described()}
-    return described(result, params, source.files, counts, corpus.skipped, seconds, further)
+    return described(params, source.files, counts, corpus.skipped, seconds, further)
+
+
+def _counts(result: Result) -> dict[str, int]:
+    documents = len(result.documents)
+    group_size, story_size = result.groups["duplicate_size"].to_numpy(), result.clusters["story_size"].to_numpy()
+    return {
+        "documents": documents,
+        "rejected": len(result.rejects),
+        "duplicate_groups": int((group_size > 1).sum()),
+        "duplicates": documents - len(result.groups),
+        "stories": int((story_size > 1).sum()),
+        "in_stories": int(story_size[story_size > 1].sum()),
+        "singles": int((story_size == 1).sum()),
+    }
 
 
 def described(
-    result: Result,
     params: Params,
     files: list[reading.InputFile],
-    counted: dict[str, int],
+    counts: dict[str, int],
     skipped: Counter[str],
     seconds: dict[str, float],
     further: dict[str, Any],
@@ -287,7 +300,7 @@ def described(
 
     Parameters
     ----------
-    counted : what was counted on the way to the tables
+    counts : of the tables, and on the way to them
     further : entries that not every run has
     """
     inputs = [asdict(file) for file in files]
@@ -297,8 +310,6 @@ def described(
         settings,
         [[file["source_file"], file["sha256"] or file["etag"], file["records"]] for file in inputs],
     ]
-    documents = result.documents
-    group_size, story_size = result.groups["duplicate_size"].to_numpy(), result.clusters["story_size"].to_numpy()
     return {
         "format": 1,
         "version": dedup.__version__,
@@ -307,16 +318,7 @@ def described(
         "inputs": inputs,
         "settings": settings,
         **further,
-        "counts": {
-            "documents": len(documents),
-            "rejected": len(result.rejects),
-            "duplicate_groups": int((group_size > 1).sum()),
-            "duplicates": len(documents) - len(result.groups),
-            "stories": int((story_size > 1).sum()),
-            "in_stories": int(story_size[story_size > 1].sum()),
-            "singles": int((story_size == 1).sum()),
-            **counted,
-        },
+        "counts": counts,
         "skipped": {name: skipped[name] for name in SKIPPED},
         "seconds": seconds,
     }

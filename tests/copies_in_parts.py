@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from dedup import findings, pipeline, schema
 from dedup.clock import Clock
+from dedup.distributed import copies
 from dedup.distributed.corpus import Corpus
 from dedup.distributed.flow import part_of_place
 from dedup.engines.local import LocalEngine
@@ -53,8 +54,7 @@ def in_parts(local: Local, articles: Any, params: Params, parts: int, backwards:
     flow, corpus = spread(articles, kept, parts, backwards)
     assert isinstance(flow, InProcess) and isinstance(corpus, Corpus)
     assert len(corpus) == len(local.corpus.documents)
-    position = np.arange(len(corpus))
-    units = by_part(pa.table({"position": position, "unit": local.copies.unit}), position, corpus.starts)
+    units = copies.units(flow, corpus, params)
     verified = local.copies.verified
     return flow, corpus, units, by_part(verified, verified["left"].to_numpy(), corpus.starts)
 

@@ -9,7 +9,6 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import ARTICLES
 from distributing import spread
-from in_process import InProcess
 from test_boilerplate import FOOTERS, articles, prose, without
 from test_shared_data import DATA, needs_open
 
@@ -19,6 +18,7 @@ from dedup.distributed import boilerplate
 from dedup.engines.local import LocalEngine
 from dedup.params import BoilerplateParams, Params
 from dedup.policy import parse_policy
+from tests.in_process import InProcess
 
 PARTS = [(1, False), (3, False), (8, True)]
 
@@ -144,6 +144,27 @@ def test_a_footer_in_every_document_is_sent_by_its_first_members():
     flow = check(rows, 2, False, Params(boilerplate=BoilerplateParams(sample=4)))[2]
     few = check(rows[:75], 2, False, Params(boilerplate=BoilerplateParams(sample=4)))[2]
     assert flow.sent["boilerplate-sets"] < 1.2 * few.sent["boilerplate-sets"]
+
+
+@pytest.mark.parametrize("copies", [0, 2])
+def test_parts_name_what_may_be_frequent_in_the_corpus(copies, monkeypatch):
+    """The rest is not sent; where most are copies in other parts, as much may be frequent as parts cannot tell."""
+    rows = [*articles(60), *articles(60, "Delta Radio", footer=False)]
+    rows = [*rows, *({**row, "id": f"{row['id']}-{k}"} for k in range(copies) for row in rows)]
+    params = Params(boilerplate=BoilerplateParams(corpus_share=0.2))
+    documents, _, flow = check(rows, 2, False, params)
+    assert documents == 60 * (1 + copies)
+    monkeypatch.setattr(boilerplate.recurrent, "_TELLING", 10**9)
+    all_sent = check(rows, 2, False, params)[2]
+    assert (flow.sent["boilerplate-keys"] < 0.7 * all_sent.sent["boilerplate-keys"]) == (copies == 0)
+
+
+def test_copies_of_one_text_are_sent_once_by_each_part():
+    rows = [*articles(40), *({**articles(1)[0], "id": f"copy{i}"} for i in range(400))]
+    few, many = (check(some, 2, True) for some in (rows[:80], rows))
+    assert many[0] - few[0] == len(rows) - 80
+    steps = [f"boilerplate-{name}" for name in ("evidence", "keys", "bare", "equal-texts")]
+    assert sum(many[2].sent[name] for name in steps) < 1.1 * sum(few[2].sent[name] for name in steps)
 
 
 def test_equality_alone_needs_no_care():

@@ -159,7 +159,7 @@ class TestChain:
 
     def test_one_by_one(self, score, monkeypatch):
         monkeypatch.setattr(linkage, "ROUNDS", 200)
-        check(300, links(np.arange(299), np.arange(1, 300), score[:299]), limits=(0,), flows=FLOWS[1:2])
+        check(120, links(np.arange(119), np.arange(1, 120), score[:119]), limits=(0,), flows=FLOWS[1:2])
 
 
 def test_a_hub():
@@ -191,8 +191,8 @@ def test_evidence_about_others_than_the_nodes():
     del nodes[1]
     with pytest.raises(DedupError, match="part 1"):
         linkage.stories(InProcess(3), evidence, nodes, starts, PARAMS)
-    with pytest.raises(DedupError, match="part 0"):
-        fewer = {part: table.slice(1) for part, table in datasets(12, RING, 3)[0][1].items()}
+    fewer = {part: table.slice(0, 2) for part, table in datasets(12, RING, 3)[0][1].items()}
+    with pytest.raises(DedupError, match="others than its nodes"):
         linkage.stories(InProcess(3), evidence, fewer, starts, PARAMS)
 
 

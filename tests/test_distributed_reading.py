@@ -2,16 +2,18 @@
 
 import gzip
 import json
+import random
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from conftest import SEEDS
 from in_process import InProcess
 
 from dedup import reading
 from dedup.distributed import reading as distributed
-from dedup.errors import InputError, TooManyRejectsError
+from dedup.errors import InputError, SettingsError, TooManyRejectsError
 from dedup.params import Params, ReadingParams
 from dedup.reading import reader
 
@@ -72,6 +74,36 @@ def test_files_are_read_as_on_one_machine(mixed, parts, backwards):
     check([SEEDS], Params(), parts, backwards)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_ids_that_look_like_those_given_out_stay_distinct(tmp_path, seed):
+    """Ids that end as given ones do, several times and before a line end, in files that other parts read."""
+    rng = random.Random(seed)
+    for name in "abcde":
+        rows = [
+            {"id": rng.choice(["x", "y~", "~", "", None]) and f"{rng.choice('xy')}{ending}", "text": f"ferry {name}{n}"}
+            for n in range(60)
+            for ending in ["".join(rng.choice(["~2", "~3", "~02", "\n", ""]) for _ in range(3))]
+        ]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    check([tmp_path], Params(), 1 + 3 * seed, backwards=seed % 2 == 1)
+
+
+def test_further_formats_and_columns_of_paths(tmp_path):
+    words = "The lighthouse keeper of Tarn Head retires after forty years and the lamp will be watched from afar"
+    table = pa.table(
+        {"text": [f"{words} {n}" for n in range(40)], "rank": range(40), "id": [str(n % 9) for n in range(40)]}
+    )
+    for day in ("2026-02-01", "2026-02-02"):
+        (tmp_path / f"date={day}").mkdir()
+        pq.write_table(table, tmp_path / f"date={day}" / "part.parquet", row_group_size=7)
+    (tmp_path / "page.html").write_text(f"<html><title>Keeper</title><body><p>{words}.</p></body></html>", "utf-8")
+    (tmp_path / "old.csv").write_bytes(f"text;source\n{words};Küste".encode("cp1252"))
+    (tmp_path / "cut.jsonl.gz").write_bytes(gzip.compress(f'{{"text": "{words}"}}\n'.encode() * 900)[:-30])
+    (tmp_path / "empty.txt").write_bytes(b"")
+    check([tmp_path], Params(with_text=True, reading=ReadingParams(keep_cols=("rank", "date"))), 3, backwards=True)
+    check([tmp_path / "date=2026-02-01"], Params(reading=ReadingParams(keep_cols=("rank",))), 8)
+
+
 def test_contents_that_an_engine_brings_are_read_as_files(mixed):
     params = Params()
     source = reading.open_paths([mixed], params.reading)
@@ -115,3 +147,8 @@ def test_too_many_refusals_and_no_readable_file_are_errors(mixed, tmp_path):
     (tmp_path / "bad" / "y.parquet").write_bytes(b"PAR1 neither")
     with pytest.raises(InputError, match=r"x\.parquet: damaged Parquet"):
         in_parts([tmp_path / "bad"], Params(reading=ReadingParams(max_rejects=5)), 2)
+
+
+def test_a_limit_is_refused(mixed):
+    with pytest.raises(SettingsError, match="limit: got 5, which reading in parts does not know"):
+        in_parts([mixed], Params(reading=ReadingParams(limit=5)), 3)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -40,19 +39,12 @@ _HOLDS = pa.schema(
 _NAMES = pa.schema([("place", pa.int64()), ("label", pa.int64()), ("attached", pa.bool_())])
 
 
-class Held(NamedTuple):
-    """Groups of near copies, of `holding.hold_together`."""
-
-    labels: Dataset
-    sizes: Dataset
-
-
 def attach(
     flow: Flow,
     sketches: Dataset,
     units: Dataset,
     verified: Dataset,
-    held: Held,
+    held: Dataset,
     starts: _Int,
     params: DuplicateParams,
     whole: int,
@@ -61,8 +53,9 @@ def attach(
 
     Parameters
     ----------
-    units : position, unit; by part, sorted
+    units : position, unit, shingles (their number); by part, sorted
     verified : schema.VERIFIED, at the part of `left`
+    held : groups of near copies, of `holding.hold_together`
     whole : edges, see `components.components`
 
     Returns
@@ -70,7 +63,7 @@ def attach(
     By part, sorted: `GROUPED`
     """
     facts = partial(_facts, starts=starts)
-    here = flow.step("facts", facts, units=units, verified=verified, labels=held.labels, sizes=held.sizes)
+    here = flow.step("facts", facts, units=units, verified=verified, labels=held)
     holds = flow.step("containers", partial(_holds, starts=starts), facts=here["facts"], ends=here["ends"])["holds"]
     asked = flow.step("contained", partial(_ask_related, starts=starts), holds=holds)
     answers = sketched.fetch(flow, "fetch-contained", asked["asked"], sketches, starts, ["shingles", "title_words"])
@@ -90,14 +83,12 @@ def attach(
 def _facts(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
     """Put together what is known of each document; send pairs to the right one, and ask for what will be known."""
     first = int(starts[part])
-    size = tables["sizes"]["size"].to_numpy()
-    position = np.arange(first, first + len(size))
+    position, unit, size = (tables["units"][name].to_numpy() for name in ("position", "unit", "shingles"))
     label, height = position.copy(), size.copy()
     if "labels" in tables:
         found = tables["labels"]
         place = found["position"].to_numpy() - first
         label[place], height[place] = found["label"].to_numpy(), found["height"].to_numpy()
-    unit = tables["units"]["unit"].to_numpy()
     facts = {"position": position, "unit": unit, "label": label, "size": size, "height": height}
     yield Message("facts", part, pa.table(facts))
     yield from ask("units", part, unit[unit != position], starts)

@@ -1,7 +1,7 @@
 """Boilerplate over parts of a corpus: what `dedup/boilerplate.py` learns and takes out, to the last bit.
 
-17 steps whatever the size, three of them over whole sketches and one over terms and traces; fewer where there is
-nothing to find.
+17 steps whatever the size, five of which read the sketches, three the traces and two the terms; 5 to 13 where nothing
+recurs, or what does says something.
 """
 
 from __future__ import annotations

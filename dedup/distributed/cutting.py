@@ -41,14 +41,15 @@ def cut(history: pa.Table, params: StoryParams, starts: _Int) -> Iterator[Messag
 
     Parameters
     ----------
-    history : HISTORY. One tree is not parted, and takes 200 bytes a leaf.
+    history : HISTORY. One tree is not parted, and takes 200 bytes a leaf. It has at most √(2 · pairs / merge_floor)
+        leaves, 630,000 in a billion pairs: a merge of a and b leaves uses up a · b · merge_floor of the scores or more,
+        each at most 1, and a tree of m leaves has m² / 2 of these products.
     """
     if not len(history):
         return
     history = history.sort_by([("turn", "ascending"), ("left", "ascending")])
-    ends = np.concatenate([history[side].to_numpy() for side in ("left", "right")])
-    position, leaf = np.unique(ends, return_inverse=True)
-    children = _children(len(position), leaf[: len(history)], leaf[len(history) :])
+    position, *ends = numbered(history)
+    children = _children(len(position), *ends)
     heights = history["height"].to_numpy().copy()
     label = stories.first_of(stories.cut(len(position), children, heights, params)[0])
     yield from told(position, position[label], starts)
@@ -70,6 +71,19 @@ def _children(n: int, left: _Int, right: _Int) -> _Int:
     inside = made[right] >= 0
     children[inside, 1] = n + made[right[inside]]
     return children
+
+
+def numbered(pairs: pa.Table) -> tuple[_Int, _Int, _Int]:
+    """Return the positions that pairs join, int64[n], and both ends as their ranks, int64[m], for kernels.
+
+    Parameters
+    ----------
+    pairs : left, right
+    """
+    left, right = (pairs[side].to_numpy() for side in ("left", "right"))
+    # Not by one `unique` with its inverse, which takes 80 bytes a pair.
+    position = np.union1d(np.unique(left), np.unique(right))
+    return position, np.searchsorted(position, left), np.searchsorted(position, right)
 
 
 def told(position: _Int, story: _Int, starts: _Int) -> Iterator[Message]:

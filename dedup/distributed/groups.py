@@ -22,7 +22,7 @@ def group(
 
     Parameters
     ----------
-    units : position, unit (position of its first document); by part, sorted by position
+    units : of `copies.units`
     verified : schema.VERIFIED over first documents of units, at the part of `left`, sorted
     whole : edges of a graph, up to which one part finishes its components
     at_once : documents of a part whose sketches may come to it together
@@ -33,5 +33,5 @@ def group(
     another text of the group contains it.
     """
     given = corpus.starts, params.duplicates, whole
-    held = holding.hold_together(flow, corpus.sketches, verified, *given, at_once)
-    return attaching.attach(flow, corpus.sketches, units, verified, attaching.Held(*held), *given)
+    held = holding.hold_together(flow, corpus.sketches, units, verified, *given, at_once)
+    return attaching.attach(flow, corpus.sketches, units, verified, held, *given)

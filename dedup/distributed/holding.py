@@ -32,36 +32,45 @@ _NO_PAIRS = np.empty(0, np.int64), np.empty(0, np.int64)
 
 
 def hold_together(
-    flow: Flow, sketches: Dataset, verified: Dataset, starts: _Int, params: DuplicateParams, whole: int, at_once: int
-) -> tuple[Dataset, Dataset]:
+    flow: Flow,
+    sketches: Dataset,
+    units: Dataset,
+    verified: Dataset,
+    starts: _Int,
+    params: DuplicateParams,
+    whole: int,
+    at_once: int,
+) -> Dataset:
     """Group near copies as `groups.hold_together` does.
 
     Parameters
     ----------
+    units : position, unit, shingles (their number); by part, sorted
     verified : schema.VERIFIED, at the part of `left`
     whole : edges, see `components.components`
     at_once : documents of a part whose sketches may come to it together
 
     Returns
     -------
-    labels : by part, in any order: `LABELS` of the documents that have a near copy: smallest position of the group, and
-        shingles of its longest text
-    sizes : by part: `size`, the shingles of every document
+    By part, in any order: `LABELS` of the documents that have a near copy: smallest position of the group, and shingles
+    of its longest text.
     """
     label = components.components(flow, "near", verified, starts, pick=_near, whole=whole)
-    dealt = flow.step("chains", partial(_to_buckets, starts=starts), labels=label, verified=verified, sketches=sketches)
+    dealt = flow.step("chains", partial(_to_buckets, starts=starts), labels=label, verified=verified, units=units)
     nodes, pairs, held = dealt["nodes"], dealt["pairs"], dealt["held"]
     turn = 0
     while True:
         look = partial(_look, starts=starts, at_once=at_once)
         seen = flow.step(f"centres-{turn}", look, nodes=nodes, pairs=pairs, held=held)
         if not flow.gather(seen["open"]):
-            return seen["labels"], dealt["sizes"]
+            return seen["labels"]
         answers = sketched.fetch(flow, f"fetch-centres-{turn}", seen["asked"], sketches, starts)
-        measure = partial(_measure, params=groups.loosened(params), at_once=at_once)
+        measure = partial(_measure, starts=starts, params=groups.loosened(params), at_once=at_once)
         done = flow.step(
             f"hold-{turn}", measure, answers=answers, against=seen["against"], nodes=seen["nodes"], pairs=seen["pairs"]
         )
+        if not flow.gather(seen["many"]):
+            return done["labels"]
         nodes, pairs, held = done["nodes"], done["pairs"], done["held"]
         turn += 1
 
@@ -72,10 +81,9 @@ def _near(verified: pa.Table) -> pa.Table:
 
 def _to_buckets(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
     """Send nodes and pairs to the bucket of their component."""
-    size = pc.list_value_length(tables["sketches"]["shingles"]).to_numpy()
-    yield Message("sizes", part, pa.table({"size": size}))
     if "labels" not in tables:
         return
+    size = tables["units"]["shingles"].to_numpy()
     node, label = (tables["labels"][name].to_numpy() for name in ("position", "label"))
     columns = [pa.array(node), pa.array(label), pa.array(size[node - starts[part]]), pa.array(np.ones(len(node), bool))]
     bucket = bucket_of(label, len(starts) - 1)
@@ -91,9 +99,8 @@ def _look(part: int, tables: Tables, *, starts: _Int, at_once: int) -> Iterator[
         held = tables["held"].sort_by("position")
         released = held.filter(pc.invert(held["kept"]))["position"].to_numpy()
         found = groups.release(found, np.searchsorted(node, released))
-    size = tables["nodes"]["size"].to_numpy()
     yield from _kept(part, tables["nodes"], node, found)
-    yield from _labels(node, found.label, size, starts)
+    yield from _labels(node, found.label, tables["nodes"]["size"].to_numpy(), starts)
     left = node[found.open]
     if not len(left):
         return
@@ -101,6 +108,7 @@ def _look(part: int, tables: Tables, *, starts: _Int, at_once: int) -> Iterator[
     if len(left) <= at_once:
         yield from ask_for("asked", left, np.full(len(left), part), starts)
         return
+    yield counted("many", part, len(left))
     centre, other = (node[side] for side in groups.centres(found))
     home = part_of_place(other, starts)
     against = pa.table({"left": centre, "right": other, "bucket": np.full(len(other), part)})
@@ -109,7 +117,7 @@ def _look(part: int, tables: Tables, *, starts: _Int, at_once: int) -> Iterator[
     yield from ask_for("asked", once // len(starts), once % len(starts), starts)
 
 
-def _measure(part: int, tables: Tables, *, params: DuplicateParams, at_once: int) -> Iterator[Message]:
+def _measure(part: int, tables: Tables, *, starts: _Int, params: DuplicateParams, at_once: int) -> Iterator[Message]:
     """Measure the members that lie here against their centres; finish the groups of this bucket where few are left."""
     answers = tables["answers"].combine_chunks() if "answers" in tables else None
     if "against" in tables:
@@ -128,6 +136,7 @@ def _measure(part: int, tables: Tables, *, params: DuplicateParams, at_once: int
         label = groups.hold_together(found, verify)
         found = groups.Chains(label, np.zeros(len(node), np.bool_), *_NO_PAIRS)
     yield from _kept(part, tables["nodes"], node, found)
+    yield from _labels(node, found.label, tables["nodes"]["size"].to_numpy(), starts)
 
 
 def _chains(tables: Tables) -> tuple[_Int, groups.Chains]:

@@ -21,7 +21,7 @@ from dedup.params import StoryParams
 
 _Int = npt.NDArray[np.int64]
 
-# Pairs that one task may link: 24 bytes each as they come, 24 as arrays and up to 45 in the kernel.
+# Pairs that one task may link: 24 bytes each as they come and 45 more, 1.4 GB; at the end of rounds 40 and 60, 2 GB.
 LIMIT = 20_000_000
 # The pairs of 40,000 articles fell to a tenth in 9 rounds and to a thousandth in 55; a chain of rising weights loses
 # one pair a round.
@@ -60,8 +60,7 @@ def stories(
 
     Notes
     -----
-    The tree is that of one machine, ties included, if no two averages differ by less than 2^-53 of themselves: see
-    `merging`.
+    The tree is that of one machine, ties included, if averages that differ do so within 53 bits: see `merging`.
     """
     counts = flow.step("linkage count", _count, evidence=evidence)["counts"]
     if _pairs(flow, counts) <= in_one_part:
@@ -130,10 +129,9 @@ def _collect(part: int, tables: Tables) -> Iterator[Message]:
 def _link(part: int, tables: Tables, *, params: StoryParams, starts: _Int) -> Iterator[Message]:
     """Link all there is, with the nodes that have evidence numbered in the order of their positions."""
     evidence = tables["evidence"]
-    ends = (evidence[side].to_numpy() for side in ("left", "right"))
-    position, node = np.unique(np.concatenate(tuple(ends)), return_inverse=True)
-    columns = [pa.array(node[: len(evidence)]), pa.array(node[len(evidence) :]), evidence["score"]]
-    label = local.link(len(position), pa.table(columns, ["left", "right", "score"]), params)
+    position, left, right = cutting.numbered(evidence)
+    links = pa.table([pa.array(left), pa.array(right), evidence["score"]], ["left", "right", "score"])
+    label = local.link(len(position), links, params)
     yield from cutting.told(position, position[label], starts)
 
 

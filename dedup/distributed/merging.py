@@ -6,9 +6,11 @@ The tree is that of `kernels.linkage`, ties included. There the next merge is th
 average, smaller and larger position, where a cluster has the smallest position inside it. In that order a merged
 cluster never comes before the better one of its halves: its average lies between theirs (an absent pair is less than
 the floor), and where the three are equal so are its positions and those of the half with the smaller one. So nothing
-that happens elsewhere parts two that are each other's best, and they have one height whenever they merge. Averages are
-rounded, monotonically as long as sums stay under 2^53 (8 million full links between two clusters): two that differ by
-less than 2^-53 may count as equal before a merge and not after it, then ties with a third may fall in another way.
+that happens elsewhere parts two that are each other's best, and they have one height whenever they merge.
+
+Averages are rounded to 53 bits. Different ones that come out equal (it takes clusters of thousands, whose pairs of
+articles multiply to 8 million) may do so on one side of a merge only; if a third ties with them, it may be another one
+that merges first. Nothing else can differ.
 
 A cluster is known by its smallest position and lives in the bucket that this hashes to. Each pair is there twice, at
 the buckets of both. A cluster whose best average is under the floor is finished: averages only fall.
@@ -149,12 +151,12 @@ def finish(part: int, tables: Tables, *, floor: float, parts: int, number: int) 
     -------
     Streams `names` (what becomes of each cluster, at its bucket) and `merged` (HISTORY, at that of the last cluster).
     """
-    left, right, weight, *both = (column.to_numpy() for column in tables["pairs"].columns)
-    cluster, node = np.unique(np.concatenate((left, right)), return_inverse=True)
-    m, n = len(left), len(cluster)
-    size = np.empty(n, np.int64)
-    size[node] = np.concatenate(both)
-    children, heights = linkage.average_linkage(size, node[:m].copy(), node[m:].copy(), weight.copy(), floor)
+    cluster, left, right = cutting.numbered(tables["pairs"])
+    weight, *both = (column.to_numpy() for column in tables["pairs"].columns[2:])
+    n, size = len(cluster), np.empty(len(cluster), np.int64)
+    for end, sizes in zip((left, right), both, strict=True):
+        size[end] = sizes
+    children, heights = linkage.average_linkage(size, left, right, weight.copy(), floor)
     smallest = list(range(n))
     for one, other in children.tolist():
         smallest.append(min(smallest[one], smallest[other]))

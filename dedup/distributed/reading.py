@@ -20,6 +20,7 @@ from dedup import reading, schema
 from dedup.distributed import corpus
 from dedup.distributed.corpus import Corpus
 from dedup.distributed.flow import Dataset, Flow, Message, Tables, deal, part_of_hash
+from dedup.errors import SettingsError
 from dedup.kernels import hashing
 from dedup.params import Params, ReadingParams
 from dedup.reading import columns, parquet, reader
@@ -31,7 +32,7 @@ from dedup.remote.urls import Url
 _Int = npt.NDArray[np.int64]
 
 _ROWS = 2048  # of a block of documents
-_SUFFIX = re.compile(r"(~\d+)+$")  # what `unique_ids` adds, perhaps more than once
+_SUFFIX = re.compile(r"(~\d+)+\Z")  # what `unique_ids` adds, perhaps more than once
 
 
 @dataclass(frozen=True)
@@ -92,10 +93,16 @@ def read(
 
     Raises
     ------
+    SettingsError
+        There is a limit, which hangs on what comes before.
     InputError, TooManyRejectsError
         As `reading.Source.batches`.
     """
-    settings = {"params": params.reading, "kept": dict(kept), "parts": flow.parts}
+    if params.reading.limit is not None:
+        raise SettingsError(
+            f"limit: got {params.reading.limit:,}, which reading in parts does not know; hand over fewer articles"
+        )
+    settings: dict[str, Any] = {"params": params.reading, "kept": dict(kept), "parts": flow.parts}
     if files is not None:
         parsed = flow.step("read", partial(_read_files, **settings), files=files)
     else:

@@ -1,7 +1,9 @@
 """What recurs in many documents of a source or of the corpus, as `dedup/recurring.py` finds it, over parts.
 
 A key is the hash of a shingle with that of its source, or with a constant for the corpus. Each part counts its keys and
-sends the sums to the part of the key, which answers with those that are frequent.
+sends the sums to the part of the key, which answers with those that are frequent. Nearly all shingles are rare, and
+most are not sent: what is frequent in the corpus is common enough in one of the parts at least (pigeonhole; Savasere,
+Omiecinski and Navathe 1995), and sources of few documents have nothing that is frequent.
 """
 
 from __future__ import annotations
@@ -24,24 +26,29 @@ from dedup.recurring import Scope
 _Int = npt.NDArray[np.int64]
 _Hashes = npt.NDArray[np.uint64]
 
+SOURCE, CORPUS = 0, 1  # the scopes
 _UNKNOWN = -1  # code of no source
+_NO_KEYS = pa.schema([("key", pa.uint64())]).empty_table()
 _NEVER = 1 << 62  # documents from which a shingle is frequent where none can be
+_TEXTS = 0.5  # least share of the documents that have texts of their own, if parts are to tell what may be frequent
+_TELLING = 2  # documents, fewest: in parts that are too small for it all may be
+_MOST_COMMON = 1 << 21  # shingles that all parts together may name
 
 
 class Recurring(NamedTuple):
     """What was found out about the documents, by part."""
 
-    facts: Dataset  # by document: high, low (digest of the text) and code (of the source)
-    repeated: Dataset  # place, in_source, in_corpus, shared: documents whose text comes again
+    facts: Dataset  # by document: high, low (digest of its text), code (of its source), first (such a text here)
+    repeated: Dataset  # place, in_source, in_corpus, shared (by sources): first ones that other parts or sources have
     evidence: Dataset  # by document: size (its shingles), in_source, in_corpus (whether it counts there)
-    held: Dataset  # scope (0: source, 1: corpus), place (among all shingles of the part), row, key; once frequent
+    held: Dataset  # scope (0: source, 1: corpus), place (among all shingles of the part), key; once frequent
     frequent: Dataset  # keys that each part holds, sorted
 
 
 def find(flow: Flow, corpus: Corpus, params: BoilerplateParams) -> Recurring | None:
     """Find the shingles that are frequent in their source, or in the corpus; None where there is none."""
     starts, parts = corpus.starts, flow.parts
-    spread = partial(_texts, starts=starts, parts=parts)
+    spread = partial(_texts, starts=starts, parts=parts, share=params.corpus_share)
     texts = flow.step("boilerplate-texts", spread, documents=corpus.documents, sketches=corpus.sketches)
     told = flow.step("boilerplate-evidence", partial(_evidence, starts=starts, parts=parts), texts=texts["texts"])
     needed = flow.step(
@@ -51,7 +58,13 @@ def find(flow: Flow, corpus: Corpus, params: BoilerplateParams) -> Recurring | N
     everywhere = int(recurring.needed(np.array([total]), params.corpus_share, params.least)[0])
     known: dict[str, Dataset] = {"facts": texts["facts"], "repeated": told["repeated"], "needed": needed}
     scopes = partial(_scopes, starts=starts, everywhere=everywhere if everywhere <= total else _NEVER)
-    keys = flow.step("boilerplate-keys", partial(_keys, scopes=scopes, parts=parts), sketches=corpus.sketches, **known)
+    common = None
+    if everywhere >= params.corpus_share * len(corpus) * _TEXTS and count_of(flow, texts["many"]) <= _MOST_COMMON:
+        common = sorted_keys(pa.concat_tables([_NO_KEYS, *flow.gather(texts["common"]).values()]))
+    keys = flow.step(
+        "boilerplate-keys", partial(_keys, scopes=scopes, common=common, parts=parts),
+        sketches=corpus.sketches, **known,
+    )  # fmt: skip
     first = flow.step("boilerplate-counts", _frequent, keys=keys["keys"])
     if not count_of(flow, first["found"]):
         return None
@@ -68,17 +81,31 @@ def count_of(flow: Flow, counts: Dataset) -> int:
     return sum(int(table["count"].to_numpy().sum()) for table in flow.gather(counts).values())
 
 
-def _texts(part: int, tables: Tables, *, starts: _Int, parts: int) -> Iterator[Message]:
-    """Send the digest and the source of each text to the part of the digest."""
+def _texts(part: int, tables: Tables, *, starts: _Int, parts: int, share: float) -> Iterator[Message]:
+    """Send digest and source of each text to the part of the digest, once for copies, and name what is common here."""
     codes = _codes(tables["documents"]["source"])
     digest = schema.matrix(tables["sketches"]["digest"])
-    facts = pa.table({"high": digest[:, 0], "low": digest[:, 1], "code": codes})
+    first = recurring.first_of_text(codes, digest) == np.arange(len(codes))
+    facts = pa.table({"high": digest[:, 0], "low": digest[:, 1], "code": codes, "first": first})
     yield Message("facts", part, facts)
-    placed = facts.append_column("place", pa.array(positions(part, starts)))
-    yield from deal("texts", placed, part_of_hash(digest[:, 0], parts))
+    placed = facts.drop_columns("first").append_column("place", pa.array(positions(part, starts)))
+    yield from deal("texts", placed.filter(pa.array(first)), part_of_hash(digest[first, 0], parts))
     known = np.unique(codes[codes != _UNKNOWN])
     asked = pa.table({"code": known, "asker": np.full(len(known), part)})
     yield from deal("asked", asked, part_of_hash(known.view(np.uint64), parts))
+    yield from _common(part, tables["sketches"]["shingles"], share * _TEXTS)
+
+
+def _common(part: int, shingles: pa.ChunkedArray, share: float) -> Iterator[Message]:
+    """Name the shingles of at least a share of the documents here: one of that share of all is named by some part."""
+    values, least = schema.ragged(shingles)[0], share * len(shingles)
+    if least < _TELLING:
+        yield counted("many", part, _MOST_COMMON + 1)
+        return
+    found, counts = np.unique(values, return_counts=True)
+    found = found[counts >= np.floor(least)]
+    yield Message("common", part, pa.table({"key": recurring.hashes_of(np.zeros(len(found), np.int64), found)}))
+    yield counted("many", part, len(found))
 
 
 def _codes(source: pa.ChunkedArray) -> _Int:
@@ -90,7 +117,7 @@ def _codes(source: pa.ChunkedArray) -> _Int:
 
 
 def _evidence(part: int, tables: Tables, *, starts: _Int, parts: int) -> Iterator[Message]:
-    """Tell which documents are the first of their text, and count those of each source."""
+    """Tell which documents are the first of all with their text, and count those of each source."""
     texts = tables["texts"]  # by rising position
     codes, place = texts["code"].to_numpy(), texts["place"].to_numpy()
     digest = np.column_stack((texts["high"].to_numpy(), texts["low"].to_numpy()))
@@ -122,7 +149,7 @@ def _needed(part: int, tables: Tables, *, params: BoilerplateParams) -> Iterator
 def _scopes(part: int, tables: Tables, *, starts: _Int, everywhere: int) -> list[Scope]:
     """Return the scopes of a part's documents, without entries."""
     codes = tables["facts"]["code"].to_numpy()
-    firsts = np.ones((2, len(codes)), np.bool_)
+    firsts = np.tile(tables["facts"]["first"].to_numpy(zero_copy_only=False), (2, 1))
     if (repeated := tables.get("repeated")) is not None:
         rows = repeated["place"].to_numpy() - starts[part]
         firsts[:, rows] = repeated["in_source"].to_numpy(), repeated["in_corpus"].to_numpy()
@@ -147,10 +174,13 @@ def _hashed(scope: Scope, shingles: pa.ChunkedArray) -> tuple[_Int, _Int, _Hashe
     return places, rows, recurring.hashes_of(scope.codes[rows], values[possible])
 
 
-def _keys(part: int, tables: Tables, *, scopes: Any, parts: int) -> Iterator[Message]:
+def _keys(part: int, tables: Tables, *, scopes: Any, common: _Hashes | None, parts: int) -> Iterator[Message]:
     """Count the documents of each key; a copy of one that counts has to hear of its keys, but counts nothing."""
-    for scope in scopes(part, tables):
+    for number, scope in enumerate(scopes(part, tables)):
         _, rows, hashes = _hashed(scope, tables["sketches"]["shingles"])
+        if number == CORPUS and common is not None:
+            possible = tfidf.lookup(common, hashes) >= 0
+            rows, hashes = rows[possible], hashes[possible]
         key, first, count = totals(hashes, scope.evidence[rows].astype(np.int64))
         asker, needed = np.full(len(key), part, np.int32), scope.needed[rows[first]]
         table = pa.table({"key": key, "count": count.astype(np.int32), "needed": needed, "asker": asker})
@@ -209,12 +239,12 @@ def _entries(part: int, tables: Tables, *, scopes: Any, parts: int, params: Boil
 def held(number: int, scope: Scope, known: _Hashes) -> pa.Table:
     """Return the entries of a scope as rows of `Recurring.held`."""
     scopes = np.full(len(scope.entries), number, np.int8)
-    return pa.table({"scope": scopes, "place": scope.entries, "row": scope.rows, "key": known[scope.keys]})
+    return pa.table({"scope": scopes, "place": scope.entries, "key": known[scope.keys]})
 
 
 def sorted_keys(table: pa.Table | None) -> _Hashes:
-    """Return the keys that a part was told; parts of keys are ranges, and each tells its own in order."""
-    return np.empty(0, np.uint64) if table is None else table["key"].to_numpy()
+    """Return the distinct keys that a part was told, sorted."""
+    return np.unique((_NO_KEYS if table is None else table)["key"].to_numpy())
 
 
 def totals(key: npt.NDArray[Any], count: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], _Int, npt.NDArray[Any]]:

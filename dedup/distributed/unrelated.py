@@ -28,7 +28,7 @@ from dedup.distributed.flow import (
     part_of_hash,
     part_of_place,
 )
-from dedup.distributed.recurring import Recurring, count_of, held, sorted_keys, totals
+from dedup.distributed.recurring import CORPUS, SOURCE, Recurring, count_of, held, sorted_keys, totals
 from dedup.kernels import hashing, tfidf
 from dedup.params import BoilerplateParams
 from dedup.recurring import Scope
@@ -38,7 +38,7 @@ from dedup.weighing import Background
 _Int = npt.NDArray[np.int64]
 _Bool = npt.NDArray[np.bool_]
 
-_SCOPES = (0, 1)
+_SCOPES = (SOURCE, CORPUS)
 _MEASURED = 4096  # sets at a time
 _PICKED = pa.schema([("scope", pa.int8()), ("place", pa.int64())])
 
@@ -81,13 +81,13 @@ def _runs(part: int, tables: Tables, *, starts: _Int, parts: int, params: Boiler
     evidence, entries, known = tables["evidence"], tables["held"], sorted_keys(tables["frequent"])
     keys = tfidf.lookup(known, entries["key"].to_numpy())
     frequent = keys >= 0
+    offsets = np.concatenate(([0], np.cumsum(evidence["size"].to_numpy())))
     scopes = []
     for number, name in zip(_SCOPES, ("in_source", "in_corpus"), strict=True):
         mine = frequent & (entries["scope"].to_numpy() == number)
-        places, rows = (entries[column].to_numpy()[mine] for column in ("place", "row"))
-        telling, nothing = evidence[name].to_numpy(zero_copy_only=False), np.empty(0, np.int64)
+        places, telling = entries["place"].to_numpy()[mine], evidence[name].to_numpy(zero_copy_only=False)
+        rows, nothing = (np.searchsorted(offsets, places, side="right") - 1).astype(np.uint32), np.empty(0, np.int64)
         scopes.append(Scope(nothing, telling, nothing, places, rows, keys[mine].astype(np.uint32)))
-    offsets = np.concatenate(([0], np.cumsum(evidence["size"].to_numpy())))
     flagged = recurring.union(scope.entries for scope in scopes)
     flags = stripping.listed(flagged, offsets, np.arange(len(evidence)))
     yield Message("frequent", part, pa.table({"place": flagged}))

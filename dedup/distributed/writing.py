@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +24,7 @@ _Int = npt.NDArray[np.int64]
 
 MOST_BYTES = 2 << 30  # of all tables in the program, which holds them twice while they are sorted
 _POSITION = pa.field("position", pa.int64())
-_ORDERS = {
+ORDERS = {
     "groups": (schema.RUN_GROUPS, (("duplicate_size", "descending"), ("duplicate_id", "ascending"))),
     "clusters": (schema.RUN_CLUSTERS, (("story_size", "descending"), ("story_id", "ascending"))),
     "pairs": (schema.RUN_PAIRS, (("level", "ascending"), ("doc_id_a", "ascending"), ("doc_id_b", "ascending"))),
@@ -56,21 +57,34 @@ def result(
     """
     if tables.bytes > MOST_BYTES:
         raise SettingsError(
-            f"output: got tables of {tables.bytes:,} bytes, wanted at most {MOST_BYTES:,} for one folder that the "
-            "program writes; let the cluster write them from the DataFrames of the result, or leave out --with-text"
+            f"output: got tables of {tables.bytes:,} bytes, wanted at most {MOST_BYTES:,} for a result in the program; "
+            "let the machines write them: name an output that Spark writes, such as hdfs:// or file://"
         )
-    fields = schema.DOCUMENTS if params.with_text else schema.DOCUMENTS.remove(schema.DOCUMENTS.get_field_index("text"))
-    no_documents = listing.fields_of(pa.schema([*fields, *(kept or {}).values()])).append(_POSITION).empty_table()
-    found = _collected(flow, tables.documents, no_documents)
+    fields = fields_of(params, kept or {})
+    found = _collected(flow, tables.documents, fields["documents"].empty_table())
     sorted_tables = {
-        name: _collected(flow, getattr(tables, name), fields.empty_table()).sort_by(list(order))
-        for name, (fields, order) in _ORDERS.items()
+        name: _collected(flow, getattr(tables, name), fields[name].empty_table()).sort_by(list(order))
+        for name, (_, order) in ORDERS.items()
     }
     rejects = [asdict(reject) for reject in report.rejects]
-    made = Result(ordered(found), **sorted_tables, rejects=rejects, manifest={})
-    counted = {**tables.boilerplate, **report.counts, "records": report.n_records}
-    manifest = findings.described(made, params, report.files, counted, Counter(skipped), seconds, {})
-    return Result(made.documents, **sorted_tables, rejects=rejects, manifest=manifest)
+    return Result(
+        ordered(found), **sorted_tables, rejects=rejects, manifest=manifest(tables, report, params, skipped, seconds)
+    )
+
+
+def manifest(
+    tables: Results, report: Read, params: Params, skipped: Mapping[str, int], seconds: dict[str, float]
+) -> dict[str, Any]:
+    """Describe the run as `findings.manifest` does; parameters as of `result`."""
+    read = {"rejected": len(report.rejects), **tables.boilerplate, **report.counts, "records": report.n_records}
+    return findings.described(params, report.files, {**tables.counts, **read}, Counter(skipped), seconds, {})
+
+
+def fields_of(params: Params, kept: Mapping[str, pa.Field]) -> dict[str, pa.Schema]:
+    """Return the schema of each table of a result; documents have `position` too."""
+    fields = schema.DOCUMENTS if params.with_text else schema.DOCUMENTS.remove(schema.DOCUMENTS.get_field_index("text"))
+    documents = listing.fields_of(pa.schema([*fields, *kept.values()])).append(_POSITION)
+    return {"documents": documents, **{name: fields for name, (fields, _) in ORDERS.items()}}
 
 
 def _collected(flow: Flow, dataset: Dataset, nothing: pa.Table) -> pa.Table:

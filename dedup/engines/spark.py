@@ -30,8 +30,9 @@ from pyspark.sql import functions as f
 
 from dedup.distributed import blocks
 from dedup.distributed.flow import Function, Message, check_gathered
+from dedup.distributed.plan import default_parts
 from dedup.engines import spark_inputs
-from dedup.errors import ResourceError, SettingsError
+from dedup.errors import OutputExistsError, ResourceError, SettingsError
 from dedup.params import ReadingParams
 from dedup.spill import usable_memory
 
@@ -43,7 +44,18 @@ _CONF = {
     "spark.sql.execution.arrow.maxRecordsPerBatch": "64",
     "spark.sql.execution.arrow.maxBytesPerBatch": str(16 * blocks.BYTES),
     "spark.sql.parquet.columnarReaderBatchSize": "16",
+    "spark.sql.adaptive.enabled": "false",  # there is nothing to adapt: parts are even, and each step would take longer
 }
+
+_ORDERS = {  # of the rows of each table, in Spark's SQL
+    "documents": (
+        "story_size desc", "story_id", "canonical_doc_id <> representative_doc_id", "duplicate_size desc",
+        "duplicate_id", "not is_representative", "position",
+    ),
+    "groups": ("duplicate_size desc", "duplicate_id"),
+    "clusters": ("story_size desc", "story_id"),
+    "pairs": ("level", "doc_id_a", "doc_id_b"),
+}  # fmt: skip
 
 
 class SparkEngine:
@@ -103,6 +115,31 @@ class SparkEngine:
         folder = str(self._checkpoint or self._temporary).rstrip("/")
         return SparkFlow(self.session, f"{folder}/{job}", parts, keep=self._checkpoint is not None)
 
+    def check_out(self, out: str, overwrite: bool) -> None:
+        """Refuse an output that is there and may not be replaced; raises OutputExistsError."""
+        try:
+            self.session.read.format("binaryFile").load(f"{out}/*").select("path").limit(1).collect()
+        except PySparkException as error:
+            if error.getCondition() == "PATH_NOT_FOUND":
+                return
+            raise ResourceError(f"{out}: {_first_line(error)}; name another folder with -o") from None
+        if not overwrite:
+            raise OutputExistsError(
+                f"{out}: there is something already; replace it with --if-exists overwrite, or name another with -o"
+            )
+
+    def write(self, table: DataFrame, name: str, out: str) -> None:
+        """Write a table of a run in its order: `OUT/<name>.parquet`, a folder of files."""
+        with _told(f"write {name}"):
+            rows = table.orderBy(*map(f.expr, _ORDERS[name])).drop("position")
+            rows.write.mode("overwrite").option("compression", "zstd").parquet(f"{out}/{name}.parquet")
+
+    def write_lines(self, lines: list[str], name: str, out: str) -> None:
+        """Write a few lines of text to one file in a folder `OUT/<name>`."""
+        with _told(f"write {name}"):
+            frame = self.session.createDataFrame([(line,) for line in lines], "value string")
+            frame.coalesce(1).write.mode("overwrite").text(f"{out}/{name}")
+
     def __enter__(self) -> Self:
         return self
 
@@ -113,15 +150,6 @@ class SparkEngine:
             shutil.rmtree(self._temporary, ignore_errors=True)
         if self._own:
             self.session.stop()
-
-
-def default_parts(size: int) -> int:
-    """Return how many parts an input of so many bytes has: 64 before they grow beyond 16 MB, and none above 256 MB.
-
-    What is kept of a part takes about twice the bytes of its texts; the more parts, the smaller the blocks they send.
-    """
-    most, least = 256 << 20, 16 << 20
-    return max(1, -(-size // min(max(size // 64, least), most)))
 
 
 def _started() -> SparkSession:
@@ -267,15 +295,20 @@ def _told(name: str) -> Iterator[None]:
     try:
         yield
     except PySparkException as error:
-        text = str(error)
-        if (own := blocks.marked_error(text)) is not None:
+        if (own := blocks.marked_error(str(error))) is not None:
             raise own from None
-        causes = re.findall(r"^\s*(?:Caused by: )?([\w.]*(?:Error|Exception|Interrupt): .*)$", text, re.MULTILINE)
-        lines = [*causes, *filter(str.strip, text.splitlines()), type(error).__name__]
         raise ResourceError(
-            f"spark step {name}: {lines[0].strip()}; see the log of the executors, and start again with the same "
+            f"spark step {name}: {_first_line(error)}; see the log of the executors, and start again with the same "
             "--checkpoint to go on after the last finished step"
         ) from error
+
+
+def _first_line(error: PySparkException) -> str:
+    """Return what went wrong, without the trace around it."""
+    text = str(error)
+    causes = re.findall(r"^\s*(?:Caused by: )?([\w.]*(?:Error|Exception|Interrupt): .*)$", text, re.MULTILINE)
+    lines = [*causes, *filter(str.strip, text.splitlines()), type(error).__name__]
+    return str(lines[0]).strip()
 
 
 def _from_frame(function: Any, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from typing import Protocol
 
 import pyarrow as pa
 
@@ -196,7 +197,18 @@ def check_files(files: Sequence[InputFile], rejects: Sequence[Reject]) -> None:
         raise InputError(f"{rejects[0].source_file}: {rejects[0].message}")
 
 
-def check_rejects(source: Source) -> None:
+class Refusals(Protocol):
+    """What was refused of an input, and how much of that is borne."""
+
+    @property
+    def rejects(self) -> list[Reject]: ...  # noqa: D102
+    @property
+    def n_records(self) -> int: ...  # noqa: D102
+    @property
+    def params(self) -> ReadingParams: ...  # noqa: D102
+
+
+def check_rejects(source: Refusals) -> None:
     """Compare the refused records with `max_rejects`; call it when all batches are read.
 
     Raises
