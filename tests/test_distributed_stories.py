@@ -257,3 +257,21 @@ def test_vectors_go_to_slots_within_the_window_and_nowhere_else():
         flow, _ = check(articles, expected, 4 * times)
         sent.append({name: size for name, size in flow.sent.items() if name.startswith(("meet", "neighbours"))})
     assert sum(sent[1].values()) < 16 * sum(sent[0].values())
+
+
+def test_a_budget_of_pairs_is_kept_and_what_it_leaves_out_is_told():
+    """Where it bites, each slot has its own share of it: links are some of those without."""
+    articles = invented(1500, dated=0.5, days=3)
+    every = {(link["left"], link["right"]) for link in linked(articles, StoryParams(), 3)[0].to_pylist()}
+    links, skipped = linked(articles, StoryParams(pair_budget=1), 3)
+    assert skipped["story_pairs"] > 0
+    assert 0 < len(links) <= 2 * 3 * 1024  # of each slot, and of the wave after which it is used up
+    assert len({(link["left"], link["right"]) for link in links.to_pylist()} & every) > len(links) / 2
+
+
+def linked(articles, settings, parts):
+    expected = Local(articles, settings)
+    flow, placed = spread(articles, expected.params, parts)
+    verified = by_part(expected.copies.verified, "left", placed.starts)
+    found = similar.links(flow, placed, copies_of(expected, placed.starts), verified, expected.params)
+    return whole(found.links, schema.LINKS), found.skipped
