@@ -132,7 +132,7 @@ def all_pairs(vectors: Vectors, floor: float, jobs: int) -> tuple[npt.NDArray[np
     def part(first: int) -> Any:
         return cosine.similar_pairs(
             first, min(first + PLACES, n), order, indptr, indices, data, begin, BLOCK, *index, *common,
-            postings.CHECKPOINTS, LEFT_TO_BOUND * floor, n, np.full(n, n), nothing, nobody, *state, floor, 1.0, 1.0,
+            postings.CHECKPOINTS, LEFT_TO_BOUND * floor, n, n, np.full(n, n), nothing, nobody, *state, floor, 1.0, 1.0,
             1 << 40,  # no budget
         )[:2]  # fmt: skip
 
@@ -199,7 +199,7 @@ def average_linkage(source: Path, threads: int, floor: float) -> Run:
     cut = StoryParams()
 
     def run() -> dict[str, Any]:
-        children, heights = linkage.average_linkage(n, left, right, weight, floor)
+        children, heights = linkage.average_linkage(np.ones(n, np.int64), left, right, weight, floor)
         linkage.tree_cut(n, children, heights, cut.granularity, cut.cut_power, cut.pair_height, cut.pair_fade)
         return {"children": children, "heights": heights}
 

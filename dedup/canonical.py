@@ -61,7 +61,7 @@ def choose(
     SettingsError
         A rule names a column that is not there or that has no order.
     """
-    columns = _columns(documents, policy)
+    table = documents.select(columns(documents, policy))
     sizes = _sizes(documents.num_rows if rows is None else len(rows), cluster, central, contained)
     single = sizes[cluster] == 1
     chosen = np.empty(len(sizes), np.int64)
@@ -72,13 +72,12 @@ def choose(
     label = cluster[several]
     wanted = np.zeros(documents.num_rows, np.bool_)
     wanted[several if rows is None else rows[several]] = True
-    table = documents.select(columns).filter(pa.array(wanted))
+    table = table.filter(pa.array(wanted))
     given = {
         "central": None if central is None else central[several],
         "contained": None if contained is None else contained[several],
     }
-    keys = [_key(rule, table, given) for rule in policy]
-    keys += [table["content_key"].to_numpy(), _rank(table["doc_id"])]
+    keys = _keys(table, policy, given)
     order = np.lexsort((*reversed(keys), label))
     first = np.flatnonzero(np.diff(label[order], prepend=-1))
     best, second = order[first], order[first + 1]
@@ -87,8 +86,34 @@ def choose(
     return chosen, reason
 
 
-def _columns(documents: pa.Table, policy: Sequence[Rule]) -> list[str]:
-    """List the columns that the policy and the tie breakers read; all of them must be there."""
+def leading(documents: pa.Table, cluster: npt.NDArray[np.int64], policy: Sequence[Rule]) -> npt.NDArray[np.int64]:
+    """Find the best two of each cluster, which alone can decide when its other documents are elsewhere.
+
+    Parameters
+    ----------
+    documents, policy : as of `choose`
+    cluster : int64[n]; `central` and `contained` are the same inside each
+
+    Returns
+    -------
+    int64[m], ascending positions
+    """
+    keys = _keys(documents, policy, {"central": None, "contained": None})
+    order = np.lexsort((*reversed(keys), cluster))
+    ranked = cluster[order]
+    third = np.zeros(len(order), np.bool_)
+    third[2:] = ranked[2:] == ranked[:-2]
+    return np.sort(order[~third])
+
+
+def columns(documents: pa.Table, policy: Sequence[Rule]) -> list[str]:
+    """List the columns that the policy and the tie breakers read.
+
+    Raises
+    ------
+    SettingsError
+        One of them is not there.
+    """
     found = documents.column_names
     needed = dict.fromkeys(_TIE_BREAKERS)
     for rule in policy:
@@ -110,6 +135,12 @@ def _sizes(n: int, cluster: npt.NDArray[np.int64], *given: npt.NDArray[Any] | No
     if not sizes.all():
         raise DedupError(f"choose: no document has label {np.argmin(sizes)}; wanted labels 0..k-1, each in use")
     return sizes
+
+
+def _keys(table: pa.Table, policy: Sequence[Rule], given: dict[str, npt.NDArray[Any] | None]) -> list[npt.NDArray[Any]]:
+    """Rank the rows by each rule and by the tie breakers."""
+    keys = [_key(rule, table, given) for rule in policy]
+    return [*keys, table["content_key"].to_numpy(), _rank(table["doc_id"])]
 
 
 def _key(rule: Rule, table: pa.Table, given: dict[str, npt.NDArray[Any] | None]) -> npt.NDArray[Any]:

@@ -103,6 +103,9 @@ def cluster(  # the settings among these are read from the context, with the lay
     memory: options.Memory = None,
     tmp_dir: options.TmpDir = None,
     overrides: options.OverridesFile = None,
+    engine: options.EngineIs = options.EngineName.local,
+    checkpoint: options.Checkpoint = None,
+    explain_plan: options.ExplainPlan = False,
     lock_timeout: options.LockTimeout = 0.0,
     config: options.Config = None,
     dry_run: options.DryRun = False,
@@ -119,8 +122,8 @@ def cluster(  # the settings among these are read from the context, with the lay
     Reads JSON, JSON Lines, CSV, TSV, Parquet, text, Markdown and HTML files, packed or not. Results go to stdout, all
     else to stderr.
     """
+    from dedup import engines, logs, metrics, settings, summaries, terminal
     from dedup import jobs as job
-    from dedup import logs, metrics, settings, summaries, terminal
 
     with metrics.written(None if dry_run else metrics_file) as figures:
         endings.at_end(figures.write)
@@ -130,21 +133,37 @@ def cluster(  # the settings among these are read from the context, with the lay
         stdout, stderr = _consoles(no_color)
 
         paths = options.named(inputs, files_from)
-        if dry_run:
+        if dry_run or explain_plan:
             job.check(paths, out, params, if_exists.value)
-            previews.show_input(paths, params, as_json, stdout)
+            show = previews.show_plan if explain_plan else previews.show_input
+            show(paths, params, as_json, stdout)
             return
 
         from dedup.run import open_run
 
         log = logs.Lines(sys.stderr, quiet) if log_format == options.LogFormat.json else None
+        when = "never" if quiet else progress.value
+
+        @contextmanager
+        def running() -> Iterator[tuple[Report, Any]]:
+            with (
+                _watched(log, stderr, when, params.jobs, moving=not verbose) as report,
+                engines.named(engine.value, checkpoint, params.tmp_dir) as elsewhere,
+            ):
+                yield figures.watching(report), elsewhere
+
+        if engine == options.EngineName.spark and job.is_of_engine(out):
+            with running() as (report, elsewhere):
+                manifest = job.make_elsewhere(paths, out, params, if_exists.value, elsewhere, report)
+            figures.counts = manifest["counts"]
+            previews.show_counts(out, manifest, as_json, quiet, stdout)
+            return
 
         def run() -> Result:
             from dedup import pipeline  # not where nothing is to be done
 
-            when = "never" if quiet else progress.value
-            with _watched(log, stderr, when, params.jobs, moving=not verbose) as report:
-                return pipeline.cluster(paths, params, progress=figures.watching(report))
+            with running() as (report, elsewhere):
+                return pipeline.cluster(paths, params, progress=report, engine=elsewhere)
 
         made = job.make(paths, out, params, if_exists.value, lock_timeout, run, signals.guard)
         result = made or open_run(out)

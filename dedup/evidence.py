@@ -51,7 +51,17 @@ def opposed_pairs(refused: tuple[_Int, _Int], templates: pa.Table, days: _Float,
     """
     left = np.concatenate((refused[0], templates["left"]))
     right = np.concatenate((refused[1], templates["right"]))
-    again = np.abs(days[left] - days[right]) * 24 >= params.duplicates.short_hours
+    return opposed(left, right, days[left] - days[right], params)
+
+
+def opposed(left: _Int, right: _Int, apart: _Float, params: Params) -> pa.Table:
+    """Return links that speak against one story, schema.LINKS.
+
+    Parameters
+    ----------
+    apart : float64[p], days between the ends of each pair, NaN where unknown
+    """
+    again = np.abs(apart) * 24 >= params.duplicates.short_hours
     score = -np.where(again, params.stories.opposition, params.stories.same_day_opposition)
     return pa.Table.from_arrays(
         [pa.array(column) for column in (left, right, np.zeros(len(left)), score)], schema=schema.LINKS

@@ -79,10 +79,7 @@ def build_result(corpus: Corpus, copies: Copies, found: Stories, chosen: tuple[G
     exact = (digest == digest[by_group.chosen[by_group.label]]).all(axis=1)
     scores = similarities(corpus, copies, found, chosen, exact)
     relation = relations(copies, chosen, exact, scores)
-    contained = relation == "contained"
-    in_group = np.where(contained, scores["containment"], scores["jaccard"])
-    same_group = np.isnan(scores["cosine"])
-    similarity = np.where(same_group, np.where(np.isnan(in_group), 1.0, in_group), scores["cosine"])
+    similarity = likeness(relation, scores)
     documents = listing.documents_table(
         corpus.documents, by_group, by_story, {"similarity": similarity, **scores}, relation, corpus.spill
     )
@@ -122,14 +119,25 @@ def similarities(
     other = left != right  # of the rest `exact` knows
     jaccard, containment = np.ones((2, len(left)))
     jaccard[other], containment[other] = duplicates.overlap(corpus.sketches, left[other], right[other], corpus.spill)
-    itself = representative == np.arange(len(representative))
     home = found.rank[copies.group]
     away = home[by_story.chosen][by_story.label]
+    cosine = np.where(home == away, np.nan, pair_cosines(*found.vectors[:3], home, away))
+    return told_scores(representative == np.arange(len(representative)), exact, jaccard, containment, cosine)
+
+
+def told_scores(itself: _Bool, exact: _Bool, jaccard: _Float, containment: _Float, cosine: _Float) -> dict[str, _Float]:
+    """Return the scores of documents by name: none with itself, 1 with an equal text, which may have no shingles."""
     return {
         "jaccard": np.where(itself, np.nan, np.where(exact, 1.0, jaccard)),
         "containment": np.where(itself, np.nan, np.where(exact, 1.0, containment)),
-        "cosine": np.where(home == away, np.nan, pair_cosines(*found.vectors[:3], home, away)),
+        "cosine": cosine,
     }
+
+
+def likeness(relation: npt.NDArray[Any], scores: dict[str, _Float]) -> _Float:
+    """Return how like each document is to the canonical one, float64[n], by what the two are to each other."""
+    in_group = np.where(relation == "contained", scores["containment"], scores["jaccard"])
+    return np.where(np.isnan(scores["cosine"]), np.where(np.isnan(in_group), 1.0, in_group), scores["cosine"])
 
 
 def relations(
@@ -138,15 +146,27 @@ def relations(
     """Name what each document is to the one that stands for it, str[n]."""
     by_group, by_story = chosen
     position = np.arange(len(copies.unit))
+    return named_relations(
+        {
+            "unique": by_story.size[by_story.label] == 1,
+            "canonical": by_story.chosen[by_story.label] == position,
+            "same_story": by_group.chosen[by_group.label] == position,
+            "exact": exact,
+            "contained": copies.contained,
+        },
+        scores,
+    )
+
+
+def named_relations(holds: dict[str, _Bool], scores: dict[str, _Float]) -> npt.NDArray[Any]:
+    """Name what each document is by the first of these that holds, str[n].
+
+    Parameters
+    ----------
+    holds : bool[n] each, unique, canonical, same_story (it represents its group), exact, contained
+    """
     jaccard, containment = scores["jaccard"], scores["containment"]
-    holds = (containment > jaccard) & (jaccard < 0.5)
-    cases = {
-        "unique": np.bincount(by_story.label)[by_story.label] == 1,
-        "canonical": by_story.chosen[by_story.label] == position,
-        "same_story": by_group.chosen[by_group.label] == position,
-        "exact": exact,
-        "contained": copies.contained | holds,
-    }
+    cases = {**holds, "contained": holds["contained"] | ((containment > jaccard) & (jaccard < 0.5))}
     return np.select(list(cases.values()), list(cases), "near").astype(object)
 
 
@@ -154,34 +174,44 @@ def duplicate_pairs(copies: Copies) -> pa.Table:
     """Return pass 1's evidence: every verified pair, and each exact copy with the first of its kind."""
     verified = copies.verified
     left, right = (verified[side].to_numpy() for side in ("left", "right"))
-    accepted = verified["accepted"].to_numpy(zero_copy_only=False)
-    together = copies.group[left] == copies.group[right]
-    reason = pc.if_else(pa.array(accepted & ~together), "better held by another group", verified["reason"])
     copy = np.flatnonzero(copies.unit != np.arange(len(copies.unit)))
+    together = copies.group[left] == copies.group[right]
+    return pa.concat_tables([told_verified(verified, together), told_copies(copies.unit[copy], copy)])
+
+
+def told_verified(verified: pa.Table, together: _Bool) -> pa.Table:
+    """Return verified pairs as evidence.
+
+    Parameters
+    ----------
+    together : bool[p], whether the two are in one group
+    """
+    accepted = verified["accepted"].to_numpy(zero_copy_only=False)
+    reason = pc.if_else(pa.array(accepted & ~together), "better held by another group", verified["reason"])
+    return tables.evidence(
+        verified["left"].to_numpy(),
+        verified["right"].to_numpy(),
+        level="duplicate",
+        kind=verified["kind"],
+        jaccard=verified["jaccard"].to_numpy(),
+        containment=verified["containment"].to_numpy(),
+        accepted=accepted & together,
+        reason=reason,
+    )
+
+
+def told_copies(first: _Int, copy: _Int) -> pa.Table:
+    """Return exact copies with the first of their kind as evidence."""
     ones = np.ones(len(copy))
-    return pa.concat_tables(
-        [
-            tables.evidence(
-                left,
-                right,
-                level="duplicate",
-                kind=verified["kind"],
-                jaccard=verified["jaccard"].to_numpy(),
-                containment=verified["containment"].to_numpy(),
-                accepted=accepted & together,
-                reason=reason,
-            ),
-            tables.evidence(
-                copies.unit[copy],
-                copy,
-                level="duplicate",
-                kind="exact",
-                jaccard=ones,
-                containment=ones,
-                accepted=True,
-                reason="same text",
-            ),
-        ]
+    return tables.evidence(
+        first,
+        copy,
+        level="duplicate",
+        kind="exact",
+        jaccard=ones,
+        containment=ones,
+        accepted=True,
+        reason="same text",
     )
 
 
@@ -201,8 +231,12 @@ def overridden_pairs(
 
 def mean_score(n: int, left: _Int, right: _Int, score: _Float) -> _Float:
     """Return the mean score of each position over its pairs, 0 where it has none."""
-    ends = np.concatenate((left, right))
-    total = np.bincount(ends, np.tile(score, 2), minlength=n)
+    return mean_at(n, np.concatenate((left, right)), np.tile(score, 2))
+
+
+def mean_at(n: int, ends: _Int, score: _Float) -> _Float:
+    """Return the mean score at each position, float64[n], 0 where it has none; summed in the order given."""
+    total = np.bincount(ends, score, minlength=n)
     return total / np.maximum(np.bincount(ends, minlength=n), 1)
 
 
@@ -212,6 +246,11 @@ def cohesion(found: Stories) -> _Float:
     inside = found.label[left] == found.label[right]
     size = np.bincount(found.label)
     total = np.bincount(found.label[left[inside]], found.links["score"].to_numpy()[inside], minlength=len(size))
+    return cohesions(total, size)
+
+
+def cohesions(total: npt.NDArray[Any], size: _Int) -> _Float:
+    """Return the mean score over all pairs of groups, float64[k], of its sum and the number of groups."""
     return np.where(size > 1, total / np.maximum(size * (size - 1) / 2, 1), np.nan)
 
 
@@ -229,37 +268,58 @@ def name_stories(corpus: Corpus, found: Stories) -> list[str]:
 
 def manifest(corpus: Corpus, result: Result, params: Params, seconds: dict[str, float]) -> dict[str, Any]:
     """Describe the run: inputs, settings, counts and seconds. The run id hangs on inputs, settings and version only."""
-    inputs = [asdict(file) for file in corpus.source.files]
-    paths = [file["path"] for file in inputs if file["path"]]
+    source, bound = corpus.source, corpus.bound
+    counts = {**_counts(result), **corpus.boilerplate, **source.counts, "records": source.n_records}
+    further = {} if bound is None else {"overrides": bound.described()}
+    return described(params, source.files, counts, corpus.skipped, seconds, further)
+
+
+def _counts(result: Result) -> dict[str, int]:
+    documents = len(result.documents)
+    group_size, story_size = result.groups["duplicate_size"].to_numpy(), result.clusters["story_size"].to_numpy()
+    return {
+        "documents": documents,
+        "rejected": len(result.rejects),
+        "duplicate_groups": int((group_size > 1).sum()),
+        "duplicates": documents - len(result.groups),
+        "stories": int((story_size > 1).sum()),
+        "in_stories": int(story_size[story_size > 1].sum()),
+        "singles": int((story_size == 1).sum()),
+    }
+
+
+def described(
+    params: Params,
+    files: list[reading.InputFile],
+    counts: dict[str, int],
+    skipped: Counter[str],
+    seconds: dict[str, float],
+    further: dict[str, Any],
+) -> dict[str, Any]:
+    """Describe a run, whichever engine made it; see `manifest`.
+
+    Parameters
+    ----------
+    counts : of the tables, and on the way to them
+    further : entries that not every run has
+    """
+    inputs = [asdict(file) for file in files]
     settings = params.results()
     identity = [
         dedup.__version__,
         settings,
         [[file["source_file"], file["sha256"] or file["etag"], file["records"]] for file in inputs],
     ]
-    documents = result.documents
-    group_size, story_size = result.groups["duplicate_size"].to_numpy(), result.clusters["story_size"].to_numpy()
     return {
         "format": 1,
         "version": dedup.__version__,
         "run_id": hashlib.sha256(orjson.dumps(identity, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16],
-        "root": _root(paths),
+        "root": _root([file["path"] for file in inputs if file["path"]]),
         "inputs": inputs,
         "settings": settings,
-        **({} if corpus.bound is None else {"overrides": corpus.bound.described()}),
-        "counts": {
-            "documents": len(documents),
-            "rejected": len(result.rejects),
-            "duplicate_groups": int((group_size > 1).sum()),
-            "duplicates": len(documents) - len(result.groups),
-            "stories": int((story_size > 1).sum()),
-            "in_stories": int(story_size[story_size > 1].sum()),
-            "singles": int((story_size == 1).sum()),
-            **corpus.boilerplate,
-            **corpus.source.counts,
-            "records": corpus.source.n_records,
-        },
-        "skipped": {name: corpus.skipped[name] for name in SKIPPED},
+        **further,
+        "counts": counts,
+        "skipped": {name: skipped[name] for name in SKIPPED},
         "seconds": seconds,
     }
 

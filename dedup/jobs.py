@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from dedup import outputs, unchanged
+from dedup.clock import Clock, Progress
+from dedup.errors import SettingsError
 from dedup.params import Params
 from dedup.publishing import Claim
 from dedup.remote import is_url
@@ -74,3 +77,31 @@ def _make_remote(
     unchanged.note(made.manifest, seen or [])
     made.write(out, if_exists=if_exists, tmp_dir=params.tmp_dir)
     return made
+
+
+def is_of_engine(out: str) -> bool:
+    """Tell whether only an engine of many machines can write to an output: a URL that this project does not know."""
+    return is_url(out) and not out.startswith("s3://")
+
+
+def make_elsewhere(
+    inputs: Sequence[str], out: str, params: Params, if_exists: IfExists, engine: Any, report: Progress
+) -> dict[str, Any]:
+    """Let the machines of an engine make a run and write it themselves.
+
+    Returns
+    -------
+    The manifest.
+
+    Raises
+    ------
+    SettingsError
+        The policy is `skip`, which would have to compare the run that is there.
+    OutputExistsError, ResourceError
+        As `distributed.job.write`.
+    """
+    from dedup.distributed import job  # noqa: PLC0415 - nothing of it is needed on one machine
+
+    if if_exists == "skip":
+        raise SettingsError(f"if-exists: got skip for {out}, wanted error or overwrite where Spark writes")
+    return job.write(inputs, out, params, engine, Clock(report), overwrite=if_exists == "overwrite")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from dedup.tables import Grouping, rounded
 
 _Int = npt.NDArray[np.int64]
 _Float = npt.NDArray[np.float64]
+_Bool = npt.NDArray[np.bool_]
 
 _ROWS_AT_ONCE = 50_000
 _ALREADY = {*schema.RUN_DOCUMENTS.names, "content_key"}
@@ -52,63 +53,95 @@ def documents_table(
         ordered.add([whole], key[start:end])
         start = end
     ids = documents["doc_id"].combine_chunks()
-    further = [pa.field(f.name, f.type) for f in documents.schema if f.name not in _ALREADY]
-    fields = pa.schema([*schema.RUN_DOCUMENTS, *further])
+    fields = fields_of(documents.schema)
     table = Rows(spill, fields)
     for (part,) in ordered.parts():
         part = part.take(pa.array(np.argsort(place[part["position"].to_numpy()])))  # noqa: PLW2901 - one at a time
         for rows in range(0, len(part), _ROWS_AT_ONCE):
             some = part.slice(rows, _ROWS_AT_ONCE)
             position = some["position"].to_numpy()
-            made = _made(position, ids, groups, stories, {name: v[position] for name, v in similar.items()}, relation)
+            told = _told(position, ids, groups, stories)
+            made = columns_of(told, {name: v[position] for name, v in similar.items()}, relation[position])
             columns = [made[name] if name in made else some[name] for name in fields.names]
             table.append(pa.Table.from_arrays(columns, schema=fields))
         spill.release()
     return table.table()
 
 
-def _made(
-    position: _Int,
-    ids: pa.Array,
-    groups: Grouping,
-    stories: Grouping,
-    similar: dict[str, _Float],
-    relation: npt.NDArray[Any],
-) -> dict[str, pa.Array]:
-    """Return the columns of some rows that tell what was found."""
-    group, story = groups.label[position], stories.label[position]
-    canonical, representative = stories.chosen[story], groups.chosen[group]
+class Told(NamedTuple):
+    """What was found about some documents, one entry for each."""
+
+    position: _Int
+    canonical: _Int  # position
+    representative: _Int  # position
+    canonical_doc_id: pa.Array
+    representative_doc_id: pa.Array
+    story_id: pa.Array
+    duplicate_id: pa.Array
+    story_size: _Int
+    duplicate_size: _Int
+    canonical_reason: pa.Array
+
+
+def columns_of(told: Told, similar: dict[str, _Float], relation: npt.NDArray[Any]) -> dict[str, pa.Array]:
+    """Return the columns of some rows that tell what was found; `similar` and `relation` are those of the rows."""
+    kept = ("canonical_doc_id", "representative_doc_id", "story_id", "duplicate_id", "canonical_reason")
     return {
-        "story_id": pa.array(stories.id[story], pa.string()),
-        "duplicate_id": pa.array(groups.id[group], pa.string()),
-        "is_canonical": pa.array(canonical == position),
-        "is_representative": pa.array(representative == position),
-        "canonical_doc_id": ids.take(pa.array(canonical)),
-        "representative_doc_id": ids.take(pa.array(representative)),
-        "relation": pa.array(relation[position], pa.string()),
-        "story_size": pa.array(stories.size[story].astype(np.int32)),
-        "duplicate_size": pa.array(groups.size[group].astype(np.int32)),
-        "canonical_reason": pa.array(stories.reason[story], pa.string()),
+        **{name: getattr(told, name) for name in kept},
+        "is_canonical": pa.array(told.canonical == told.position),
+        "is_representative": pa.array(told.representative == told.position),
+        "relation": pa.array(relation, pa.string()),
+        "story_size": pa.array(told.story_size.astype(np.int32)),
+        "duplicate_size": pa.array(told.duplicate_size.astype(np.int32)),
         **{name: rounded(values) for name, values in similar.items()},
     }
+
+
+def _told(position: _Int, ids: pa.Array, groups: Grouping, stories: Grouping) -> Told:
+    group, story = groups.label[position], stories.label[position]
+    canonical, representative = stories.chosen[story], groups.chosen[group]
+    return Told(
+        position,
+        canonical,
+        representative,
+        canonical_doc_id=ids.take(pa.array(canonical)),
+        representative_doc_id=ids.take(pa.array(representative)),
+        story_id=pa.array(stories.id[story], pa.string()),
+        duplicate_id=pa.array(groups.id[group], pa.string()),
+        story_size=stories.size[story],
+        duplicate_size=groups.size[group],
+        canonical_reason=pa.array(stories.reason[story], pa.string()),
+    )
 
 
 def _order(groups: Grouping, stories: Grouping) -> _Int:
     """Order the documents by story (largest first), group (largest first) and rank, int64[n]."""
     position = np.arange(len(groups.label))
-    canonical, representative = stories.chosen[stories.label], groups.chosen[groups.label]
-    story_rank, group_rank = _rank(stories.id), _rank(groups.id)
-    return np.lexsort(
-        (
-            position,
-            representative != position,
-            group_rank[groups.label],
-            -groups.size[groups.label],
-            groups.label != groups.label[canonical],
-            story_rank[stories.label],
-            -stories.size[stories.label],
-        )
+    return order_of(
+        position,
+        groups.chosen[groups.label] != position,
+        (groups.size[groups.label], _rank(groups.id)[groups.label]),
+        groups.label != groups.label[stories.chosen[stories.label]],
+        (stories.size[stories.label], _rank(stories.id)[stories.label]),
     )
+
+
+def order_of(position: _Int, copy: _Bool, group: tuple[_Int, _Int], other: _Bool, story: tuple[_Int, _Int]) -> _Int:
+    """Order rows by story (largest first), group (the canonical one's, then the largest first) and rank, int64[n].
+
+    Parameters
+    ----------
+    copy : whether another document represents the group
+    group, story : size and rank of the id of the row's own
+    other : whether the canonical article is in another group
+    """
+    order: _Int = np.lexsort((position, copy, group[1], -group[0], other, story[1], -story[0]))
+    return order
+
+
+def fields_of(documents: pa.Schema) -> pa.Schema:
+    """Return the columns of the table: `schema.RUN_DOCUMENTS`, then those kept of the input, and the text if wanted."""
+    return pa.schema([*schema.RUN_DOCUMENTS, *(pa.field(f.name, f.type) for f in documents if f.name not in _ALREADY)])
 
 
 def _rank(ids: npt.NDArray[Any]) -> _Int:

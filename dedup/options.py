@@ -55,6 +55,13 @@ class RunExists(StrEnum):
     overwrite = "overwrite"
 
 
+class EngineName(StrEnum):
+    """Where a job runs."""
+
+    local = "local"
+    spark = "spark"
+
+
 class Show(StrEnum):
     """When progress is shown."""
 
@@ -280,3 +287,13 @@ def key() -> str:
 _ANY = "An article, by its id; for a story or a group, the one that stands for it."
 ArticleA = Annotated[str, typer.Argument(metavar="A", help=_ANY, show_default=False)]
 ArticleB = Annotated[str, typer.Argument(metavar="B", help="The other article, likewise.", show_default=False)]
+
+# Of jobs on more than one machine
+EngineIs = Annotated[EngineName, typer.Option("--engine", help="Where the job runs: here, or on a Spark session.")]
+Checkpoint = Annotated[
+    str | None,
+    _option("Folder that all machines of a Spark session reach; a rerun goes on from what is there.", "FOLDER"),
+]
+ExplainPlan = Annotated[
+    bool, typer.Option("--explain-plan", help="Show the steps of a job on Spark, with what they send, and stop.")
+]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +44,9 @@ from dedup.spill import Each, Spill, trim
 from dedup.stores import Columns, Rows, Shuffle
 from dedup.tables import Grouping
 
+if TYPE_CHECKING:
+    from dedup.engines.spark import SparkEngine
+
 _Int = npt.NDArray[np.int64]
 _Float = npt.NDArray[np.float64]
 
@@ -54,6 +57,7 @@ def cluster(
     params: Params | None = None,
     *,
     progress: Progress | None = None,
+    engine: SparkEngine | None = None,
     **settings: Unpack[Settings],
 ) -> Result:
     """Group articles on two levels and choose a canonical version of each.
@@ -65,6 +69,8 @@ def cluster(
     params : all settings; or give single ones by name (`dedup.params.SETTINGS`): text="body", id="url",
         level="duplicate" …
     progress : called with (stage, done, total or None).
+    engine : a `dedup.engines.spark.SparkEngine`; None: the threads of this process. The result is the same. Articles
+        may be a DataFrame of its session, too.
 
     Returns
     -------
@@ -85,13 +91,17 @@ def cluster(
     if params is not None and settings:
         raise SettingsError("cluster: got both params and single settings; give one of the two")
     params = params or from_settings(settings)
-    policy = parse_policy(params.canonical)
     clock = Clock(progress or (lambda *_: None))
-    with LocalEngine(params.jobs) as engine:
-        corpus = read(articles, params, policy, engine, clock)
-        corpus = without_boilerplate(corpus, params, clock, engine.map)
-        copies = find_copies(corpus, params, policy, clock, engine.map)
-        found = find_stories(corpus, copies, params, engine, clock)
+    if engine is not None:
+        from dedup.distributed import job  # noqa: PLC0415 - nothing of it is needed on one machine
+
+        return job.cluster(articles, params, engine, clock)
+    policy = parse_policy(params.canonical)
+    with LocalEngine(params.jobs) as local:
+        corpus = read(articles, params, policy, local, clock)
+        corpus = without_boilerplate(corpus, params, clock, local.map)
+        copies = find_copies(corpus, params, policy, clock, local.map)
+        found = find_stories(corpus, copies, params, local, clock)
         with clock.stage("canonical"):
             chosen = choose_canonicals(corpus, copies, found, params, policy)
             result = build_result(corpus, copies, found, chosen)

@@ -75,6 +75,51 @@ def show_input(inputs: list[str], params: Params, as_json: bool, to: Console) ->
     terminal.table(to, _sample(found["rows"]), "bold")
 
 
+def show_counts(out: str, manifest: dict[str, Any], as_json: bool, quiet: bool, to: Console) -> None:
+    """Say what a run holds that other machines wrote."""
+    if as_json:
+        told = {"out": out, "run_id": manifest["run_id"], "counts": manifest["counts"], "skipped": manifest["skipped"]}
+        options.print_json({"status": "done", "exit_code": 0, **told})
+    elif not quiet:
+        from dedup import terminal
+
+        counts = manifest["counts"]
+        terminal.note(
+            to,
+            f"{counts['documents']:,} articles: {counts['duplicates']:,} copies, {counts['stories']:,} stories of "
+            f"{counts['in_stories']:,}; written to {out}",
+        )
+
+
+def show_plan(inputs: list[str], params: Params, as_json: bool, to: Console) -> None:
+    """Foretell the stages of a job on Spark and print them."""
+    from dedup import inspection, terminal
+    from dedup.distributed import plan
+
+    found = inspection.inspect(inputs, params)
+    foretold = plan.estimate(found["records"], found["bytes"], found["text_bytes"], params.level)
+    if as_json:
+        options.print_json(foretold)
+        return
+    about = "" if found["exact"] else "about "
+    terminal.note(to, f"{'records':<10}{about + format(foretold['documents'], ','):>13}   {_size(found['bytes'])}")
+    terminal.note(
+        to,
+        f"{'parts':<10}{foretold['parts']:>13,}   of about {foretold['documents_per_part']:,} documents; "
+        f"a task takes about {_size(foretold['task_bytes'])}",
+    )
+    stages = foretold["stages"]
+    columns = {
+        "stage": [stage["stage"] for stage in stages],
+        "steps": [str(stage["steps"]) for stage in stages],
+        "rows": [f"{stage['rows']:,}" for stage in stages],
+        "bytes": [_size(stage["bytes"]) for stage in stages],
+        "sends": [stage["sends"] for stage in stages],
+    }
+    to.print()
+    terminal.table(to, columns, "bold")
+
+
 def _files(inputs: list[dict[str, Any]]) -> dict[str, list[str]]:
     shown = inputs[:_FILES_SHOWN]
     more = [] if len(shown) == len(inputs) else [f"and {len(inputs) - len(shown):,} more; see them with --json"]

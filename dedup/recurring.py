@@ -52,8 +52,13 @@ def scope(codes: _Int, first: _Int, share: float, least: int) -> Scope:
     """Count each text once in its source, the `first_of_text`; entries are still to be found."""
     evidence = first == np.arange(len(first))
     sizes = np.bincount(codes[evidence] + 1, minlength=1)  # -1, unknown, comes first
-    needed = np.maximum(least, np.ceil(share * sizes)).astype(np.int64)[codes + 1]
-    return Scope(codes, evidence, needed, np.empty(0, np.int64), *(np.empty(0, np.uint32),) * 2)
+    wanted = needed(sizes, share, least)[codes + 1]
+    return Scope(codes, evidence, wanted, np.empty(0, np.int64), *(np.empty(0, np.uint32),) * 2)
+
+
+def needed(sizes: npt.NDArray[Any], share: float, least: int) -> _Int:
+    """Return in how many documents a shingle must stand to be frequent, by how many there are, int64[m]."""
+    return np.maximum(least, np.ceil(share * sizes)).astype(np.int64)
 
 
 def with_entries(scopes: list[Scope], shingles: pa.ChunkedArray, spill: Spill, each: Each = map) -> list[Scope]:
@@ -89,7 +94,7 @@ def _with_entries(
         least = np.where(counted[slice(*some)], bounds[slice(*some)], _ABOVE_ALL)
         places, rows = passages.common(values[here], ends, seen[here], least, part, parts)
         rows += some[0]
-        return here.start + places, rows, hashing.hash_pairs(scope.codes[rows].astype(np.uint64), values[here][places])
+        return here.start + places, rows, hashes_of(scope.codes[rows], values[here][places])
 
     # Positions are in the order of a hash: the first documents are a sample of all.
     first, sampled = next(spill.slices(offsets, _READ_BYTES), (0, 0))
@@ -117,6 +122,12 @@ def _with_entries(
             column.append(values_of)
     trim()
     return Scope(*scope[:3], *map(joined, columns))
+
+
+def hashes_of(codes: _Int, shingles: _Hashes) -> _Hashes:
+    """Hash each shingle with its source, uint64[m]."""
+    found: _Hashes = hashing.hash_pairs(codes.astype(np.uint64), shingles)
+    return found
 
 
 def frequent(scope: Scope) -> Scope:

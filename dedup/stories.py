@@ -7,14 +7,14 @@ stream of items and yields the results in order.
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from dedup import schema, timing
-from dedup.kernels import cosine, feedback, jaccard, linkage, nearest, postings
+from dedup import schema, sifting, timing
+from dedup.kernels import feedback, jaccard, linkage, nearest, postings
 from dedup.params import StoryParams
 from dedup.spill import IN_MEMORY, Each, Spill
 from dedup.weighing import Vectors
@@ -24,13 +24,8 @@ _Float = npt.NDArray[np.float64]
 
 TOGETHER, APART = 2.0, linkage.APART * linkage.UNIT  # scores that rules give, beyond all that is measured
 
-_CHUNK = 128  # rows a thread takes at a time; fixed, so that results do not depend on the number of threads
-_FEEDBACK_CALLS = 64
-_WAVES = 512, 8192  # fewest and most rows after which earlier ones hear of them, which raises what a pair must reach
-_WAVE_PAIRS = 1 << 21  # pairs of a wave, 50 MB, from which the next ones are smaller: inside a wave nobody is sifted
-_BLOCKS = 1024, 8192  # fewest and most places of a block: see `_block_size`
-
-_LEFT_TO_BOUND = 0.7  # length of a row's common terms, relative to the usual toll: longer ones leave more to finish
+_CHUNK = 128  # rows of a call with feedback at least ...
+_FEEDBACK_CALLS = 64  # ... of which there are so many at most
 
 
 class Surroundings(NamedTuple):
@@ -73,12 +68,12 @@ def similar_pairs(
     Surroundings
     """
     n = len(rows.indptr) - 1
-    shares = shares_of(rows, params)
+    share = shares_of(rows, params)
     counted: Counter[str] = Counter() if skipped is None else skipped
-    sifted = _crowded_pairs(rows, days, refused, params.sifting * shares, params, each, spill, counted)
+    sifted = _crowded_pairs(rows, days, refused, params.sifting * share, params, each, spill, counted)
     left, right, plain, neighbours, weights, tolls = sifted
     weights *= params.feedback
-    norms = feedback.feedback_norms(rows.indptr, rows.indices, rows.data, len(rows.terms), neighbours, weights)
+    norms = feedback.feedback_norms(*rows[:3], len(rows.terms), neighbours, weights)
     # Each call clears a sum for every column and row: few calls.
     rows_at_once = max(n // _FEEDBACK_CALLS, _CHUNK)
     bounds = np.searchsorted(left, np.arange(0, n + rows_at_once, rows_at_once))
@@ -91,9 +86,8 @@ def similar_pairs(
         return found
 
     similarity = np.concatenate([np.empty(0), *each(after_feedback, range(len(bounds) - 1))])
-    best = nearest.best_scores(n, left, right, similarity, params.crowd_neighbours)
-    crowd = np.maximum(best.sum(axis=1) / params.crowd_neighbours, params.crowd_floor)
-    score = stand_out(similarity, crowd, shares, left, right, params) * timing.nearness(days, left, right, params)
+    crowd = crowds(n, left, right, similarity, params)
+    score = stand_out(similarity, crowd, share, left, right, params) * timing.nearness(days, left, right, params)
     linked = score >= params.link_floor
     links = pa.Table.from_arrays(
         [pa.array(column[linked]) for column in (left, right, plain, np.minimum(score, 1.0))], schema=schema.LINKS
@@ -101,11 +95,22 @@ def similar_pairs(
     return links, Surroundings(neighbours, weights, norms, tolls, crowd)
 
 
+def crowds(n: int, left: _Int, right: _Int, similarity: _Float, params: StoryParams) -> _Float:
+    """Return the mean of the best similarities of each document over its pairs, at least crowd_floor, float64[n]."""
+    best = nearest.best_scores(n, left, right, similarity, params.crowd_neighbours)
+    crowd: _Float = np.maximum(best.sum(axis=1) / params.crowd_neighbours, params.crowd_floor)
+    return crowd
+
+
 def shares_of(rows: Vectors, params: StoryParams) -> _Float:
     """Return how much of the crowd around each document is taken off: less of one with few terms, float64[n]."""
-    terms = np.diff(rows.indptr)
-    shares: _Float = params.crowding * terms / (terms + params.crowd_length)
-    return shares
+    return shares(np.diff(rows.indptr), params)
+
+
+def shares(terms: _Int, params: StoryParams) -> _Float:
+    """Return so from the number of terms of each document."""
+    taken: _Float = params.crowding * terms / (terms + params.crowd_length)
+    return taken
 
 
 def stand_out(
@@ -155,9 +160,19 @@ def link(n: int, links: pa.Table, params: StoryParams) -> _Int:
     int64[n], the smallest position of each one's story.
     """
     node, children, heights = tree(n, links, params)
-    label = cut(n, children, heights, params)[0]
-    _, first, inverse = np.unique(label[node], return_index=True, return_inverse=True)
+    return first_of(cut(n, children, heights, params)[0][node])
+
+
+def first_of(label: _Int) -> _Int:
+    """Return the smallest position that has the same label, int64[n]."""
+    _, first, inverse = np.unique(label, return_index=True, return_inverse=True)
     return first[inverse].astype(np.int64)
+
+
+def weights(links: pa.Table) -> _Int:
+    """Return the scores of links as whole multiples of `linkage.UNIT`, int64[m]."""
+    weight: _Int = np.rint(links["score"].to_numpy() / linkage.UNIT).astype(np.int64)
+    return weight
 
 
 def tree(n: int, links: pa.Table, params: StoryParams) -> tuple[_Int, _Int, _Float]:
@@ -169,14 +184,14 @@ def tree(n: int, links: pa.Table, params: StoryParams) -> tuple[_Int, _Int, _Flo
     children, heights : as of `linkage.average_linkage`
     """
     score = links["score"].to_numpy()
-    weight = np.rint(score / linkage.UNIT).astype(np.int64)
+    weight = weights(links)
     left, right = links["left"].to_numpy(), links["right"].to_numpy()
     together = score == TOGETHER
     node = np.arange(n)
     if together.any():
         node = jaccard.components(n, left[together], right[together])
         left, right, weight = _contracted(node, left, right, weight)
-    return node, *linkage.average_linkage(n, left, right, weight, params.merge_floor)
+    return node, *linkage.average_linkage(np.ones(n, np.int64), left, right, weight, params.merge_floor)
 
 
 def cut(n: int, children: _Int, heights: _Float, params: StoryParams) -> tuple[_Int, _Float, _Float, _Float]:
@@ -203,30 +218,6 @@ def _contracted(node: _Int, left: _Int, right: _Int, weight: _Int) -> tuple[_Int
     return a[first], b[first], np.where(apart, least, weight[first])
 
 
-def within(days: _Float, window: float, nearest: int) -> tuple[int, _Int, _Int]:
-    """Tell which documents lie within a window of each, or are among the dated ones next to it.
-
-    Parameters
-    ----------
-    days : float64[n], ascending after the unknown ones (NaN)
-    window : days
-    nearest : documents before and as many after that are met at any distance
-
-    Returns
-    -------
-    undated : int, number of unknown ones, which meet all
-    low, high : int64[n], first and one past the last of the dated documents that each meets
-    """
-    undated = int(np.isnan(days).sum())
-    low = np.full(len(days), undated)
-    high = np.full(len(days), len(days))
-    first = np.searchsorted(days[undated:], days[undated:] - window)
-    low[undated:] += np.minimum(first, np.maximum(np.arange(len(first)) - nearest, 0))
-    # Read off `low`, so that rounding cannot let one of two meet the other alone.
-    high[undated:] = np.searchsorted(low[undated:], np.arange(undated, len(days)), side="right") + undated
-    return undated, low, high
-
-
 def _crowded_pairs(
     rows: Vectors,
     days: _Float,
@@ -243,7 +234,7 @@ def _crowded_pairs(
     """
     order = np.argsort(np.where(np.isnan(days), -np.inf, days), kind="stable")
     place = np.argsort(order)
-    partners = _by_row(len(order), place[refused[0]], place[refused[1]])
+    partners = by_row(len(order), place[refused[0]], place[refused[1]])
     later, earlier, plain, neighbours, weights, tolls = _sifted_in_order(
         rows, order, days[order], partners, shares[order], params, each, spill, skipped
     )
@@ -259,92 +250,21 @@ def _sifted_in_order(
 ) -> tuple[_Int, _Int, _Float, _Int, _Float, _Float]:  # fmt: skip
     """Do so by place: all but `rows` is in the given order of the rows."""
     n = len(order)
-    undated, low, high = within(days, params.window, params.window_nearest)
+    undated, low, high = sifting.within(days, params.window, params.window_nearest)
     met = np.where(np.arange(n) < undated, n, undated + high - low)
     frequencies = np.bincount(rows.indices, minlength=len(rows.terms))
-    begin = postings.within_budget(rows.indptr, rows.indices, order, frequencies, met, params.postings)
+    begin = postings.within_budget(rows.indptr, rows.indices, order, frequencies, met / max(n, 1), params.postings)
     skipped["postings"] += int((begin - rows.indptr[order]).sum())
-    shared = int((frequencies > 1).sum())  # the other columns are the last ones, and pair nobody
-    size = _block_size(n)
-    index = _index(rows, order, shared, size, spill)
-    common: Any = postings.common_parts(*rows[:3], order, postings.CHECKPOINTS)
-    best = np.zeros((n, params.crowd_neighbours))
-    neighbours = np.full((n, params.feedback_neighbours), -1)
-    weights = np.zeros(neighbours.shape)
-    least, halves = np.zeros(n, np.float32), np.zeros(n, np.float32)
-    fading = params.decay_floor, params.time_scale
-    found: list[tuple[_Int, _Int, _Float]] = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]
-    total = 0
-    wave = at_once = 0
-    while wave < n:
-        at_once = min(max(wave // 4, _WAVES[0]), at_once or _WAVES[1])
-        end = min(wave + at_once, n)
-        usual = 2 * float(halves[:wave].mean()) if wave else 0.0
-        most = _LEFT_TO_BOUND * max(usual, params.pair_floor)
-
-        def chunk(first: int, end: int = end, most: float = most) -> Any:
-            arrays = (*rows[:3], begin, size, *index, *common, postings.CHECKPOINTS, most, undated, low, *refused)
-            state = days, shares, best, neighbours, weights, least, halves
-            last = min(first + _CHUNK, end)
-            found: Any = cosine.similar_pairs
-            return found(first, last, order, *arrays, *state, params.pair_floor, *fading, params.pair_budget)
-
-        *parts, left_out = zip(*each(chunk, range(wave, end, _CHUNK)), strict=True)
-        skipped["story_pairs"] += sum(left_out)
-        left, right, plain = map(np.concatenate, parts)
-        nearest.settle(wave, end, left, right, plain, days, shares, best, neighbours, weights, least, halves, *fading)
-        outweighs = plain >= halves[left] + halves[right]
-        at_once = _next_wave(end - wave, len(left))
-        kept = left[outweighs], right[outweighs], plain[outweighs]
-        total += len(kept[0])
-        if total > params.pair_budget * max(end, 2 * _WAVES[0]):
-            strong = _strongest(kept[0], kept[2], params.pair_budget)
-            skipped["story_pairs"] += len(strong) - int(strong.sum())
-            total -= len(strong) - int(strong.sum())
-            kept = kept[0][strong], kept[1][strong], kept[2][strong]
-        found.append(kept)
-        wave = end
-    left, right, plain = (np.concatenate(column) for column in zip(*found, strict=True))
-    tolls = shares * best.sum(axis=1) / params.crowd_neighbours
-    outweighs = 2 * plain >= tolls[left] + tolls[right]
-    return left[outweighs], right[outweighs], plain[outweighs], neighbours, weights, tolls
+    shared = int((frequencies > 1).sum())
+    places = sifting.Places(*rows[:3], shared, order, begin, days, shares, undated, low, refused)
+    state = sifting.unmet(n, params)
+    left, right, plain = sifting.sift(places, state, params, each=each, spill=spill, skipped=skipped)
+    tolls = sifting.tolls(state, shares)
+    outweighs = sifting.outweigh(plain, tolls[left], tolls[right])
+    return left[outweighs], right[outweighs], plain[outweighs], state.neighbours, state.weights, tolls
 
 
-def _strongest(row: _Int, cosine: _Float, most: int) -> npt.NDArray[np.bool_]:
-    """Tell which pairs are among the `most` of their row with the highest cosines; of equal ones the first."""
-    order = np.lexsort((-cosine, row))
-    ranked = row[order]
-    strong = np.empty(len(row), np.bool_)
-    strong[order] = np.arange(len(row)) - np.searchsorted(ranked, ranked) < most
-    return strong
-
-
-def _index(rows: Vectors, order: _Int, columns: int, size: int, spill: Spill) -> tuple[npt.NDArray[Any], ...]:
-    """Make the postings of all blocks: starts, bases, places and values, as `similar_pairs` wants them."""
-    starts = spill.array((-(-len(order) // size), columns + 1), np.uint32)
-    places, values = spill.array(len(rows.indices), np.uint16), spill.array(len(rows.indices), np.float32)
-    bases = postings.block_postings(*rows[:3], order, size, starts, places, values)
-    return starts, bases, places, values
-
-
-def _block_size(n: int) -> int:
-    """Return how many places a block has: a power of two, about a sixteenth of all.
-
-    Few places have their accumulators and their common terms' postings in the cache; many have longer postings, and
-    fewer tables of where these start. A row visits its own block as a whole, though it meets but a part of it.
-    """
-    return int(min(max(1 << (n // 16).bit_length(), _BLOCKS[0]), _BLOCKS[1]))
-
-
-def _next_wave(rows: int, pairs: int) -> int:
-    """Return the most rows of the wave after one of so many rows that gave so many pairs.
-
-    What is found does not depend on it, but for what a budget leaves out.
-    """
-    return _WAVES[1] if pairs <= _WAVE_PAIRS else max(rows * _WAVE_PAIRS // pairs, _WAVES[0])
-
-
-def _by_row(n: int, left: _Int, right: _Int) -> tuple[_Int, _Int]:
+def by_row(n: int, left: _Int, right: _Int) -> tuple[_Int, _Int]:
     """List the partners of each row in both directions, ragged."""
     row, partner = np.concatenate((left, right)), np.concatenate((right, left))
     order = np.lexsort((partner, row))

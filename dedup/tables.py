@@ -20,7 +20,9 @@ from dedup.kernels.nearest import best_scores
 
 _Int = npt.NDArray[np.int64]
 _Float = npt.NDArray[np.float64]
+_Bool = npt.NDArray[np.bool_]
 
+TREE_CUT = "tree cut"  # why a link does not hold whose two articles are in different stories
 NEAREST_REFUSED = 3  # story pairs kept as evidence for each document, of those that did not hold
 
 
@@ -52,11 +54,29 @@ def cluster_ids(prefix: str, label: _Int, content_key: npt.NDArray[np.uint64], p
     -------
     str[k], prefix and 16 hexadecimal digits, distinct.
     """
-    stamp = published.cast(pa.int64()).fill_null(np.iinfo(np.int64).max).to_numpy(zero_copy_only=False)
+    founder = founders(label, stamps(published))
+    return founder_ids(prefix, content_key[founder], founder)
+
+
+def stamps(published: pa.Array) -> _Int:
+    """Return dates as numbers that sort, int64[n]: microseconds, the unknown last."""
+    stamp: _Int = published.cast(pa.int64()).fill_null(np.iinfo(np.int64).max).to_numpy(zero_copy_only=False)
+    return stamp
+
+
+def founders(label: _Int, stamp: _Int) -> _Int:
+    """Return the row of the first of each label by its stamp, ties by row, int64[k]."""
     order = np.lexsort((np.arange(len(label)), stamp, label))
-    founder = order[np.flatnonzero(np.diff(label[order], prepend=-1))]
-    key = content_key[founder].copy()
-    # Texts without a token are alike and yet not duplicates: the later of equal keys count on.
+    founder: _Int = order[np.flatnonzero(np.diff(label[order], prepend=-1))]
+    return founder
+
+
+def founder_ids(prefix: str, content_key: npt.NDArray[np.uint64], founder: _Int) -> npt.NDArray[Any]:
+    """Make ids of the content keys of founders, str[k]; of equal keys all must be here, with rising positions.
+
+    Texts without a token are alike and yet not duplicates: the later of equal keys count on.
+    """
+    key = content_key.copy()
     by_key = np.lexsort((founder, key))
     repeat = np.zeros(len(key), np.uint64)
     starts = np.flatnonzero(np.diff(key[by_key], prepend=~key[by_key[:1]]))
@@ -154,16 +174,30 @@ def pairs_table(documents: pa.Table, parts: list[pa.Table]) -> pa.Table:
     left, right = pairs["left"].to_numpy(), pairs["right"].to_numpy()
     swap = rank[left] > rank[right]
     left, right = np.where(swap, right, left), np.where(swap, left, right)
-    hours = documents["published_at"].cast(pa.int64()).to_numpy() / 3.6e9  # null becomes NaN
-    made = {
-        "doc_id_a": ids.take(pa.array(left)),
-        "doc_id_b": ids.take(pa.array(right)),
-        "hours_apart": rounded(np.abs(hours[left] - hours[right])),
-    }
-    made |= {name: rounded(pairs[name].to_numpy()) for name in ("jaccard", "containment", "cosine", "score")}
+    hours = hours_of(documents["published_at"])
+    table = pair_rows(pairs, ids.take(pa.array(left)), ids.take(pa.array(right)), np.abs(hours[left] - hours[right]))
     order = np.lexsort((rank[right], rank[left], pc.equal(pairs["level"], "story").to_numpy()))
+    return table.take(pa.array(order))
+
+
+def hours_of(published: pa.ChunkedArray) -> _Float:
+    """Return dates in hours since 1970, float64[n]; NaN where unknown."""
+    hours: _Float = published.cast(pa.int64()).to_numpy() / 3.6e9  # null becomes NaN
+    return hours
+
+
+def pair_rows(pairs: pa.Table, doc_id_a: pa.Array, doc_id_b: pa.Array, hours_apart: _Float) -> pa.Table:
+    """Return evidence with ids instead of positions, in its order.
+
+    Parameters
+    ----------
+    pairs : of `evidence`
+    doc_id_a, doc_id_b : the smaller and the larger id of each pair
+    """
+    made = {"doc_id_a": doc_id_a, "doc_id_b": doc_id_b, "hours_apart": rounded(hours_apart)}
+    made |= {name: rounded(pairs[name].to_numpy()) for name in ("jaccard", "containment", "cosine", "score")}
     columns = [made[name] if name in made else pairs[name] for name in schema.RUN_PAIRS.names]
-    return pa.Table.from_arrays(columns, schema=schema.RUN_PAIRS).take(pa.array(order))
+    return pa.Table.from_arrays(columns, schema=schema.RUN_PAIRS)
 
 
 def story_pairs(links: pa.Table, unlike: dict[str, pa.Table], story: _Int, representatives: _Int) -> pa.Table:
@@ -178,21 +212,38 @@ def story_pairs(links: pa.Table, unlike: dict[str, pa.Table], story: _Int, repre
     """
     every = pa.concat_tables([links, *unlike.values()])
     left, right, score = (every[name].to_numpy() for name in ("left", "right", "score"))
-    reason = np.repeat(["tree cut", *unlike], [len(links), *map(len, unlike.values())]).astype(object)
-    held = (story[left] == story[right]) & (reason == "tree cut")
-    reason[held] = "same story"
-    missed = np.where(held, 0.0, score)
-    least = best_scores(len(story), left, right, missed, NEAREST_REFUSED)[:, -1]
-    kept = held | ((missed > 0) & (missed >= np.minimum(least[left], least[right])))
+    reason = np.repeat([TREE_CUT, *unlike], [len(links), *map(len, unlike.values())]).astype(object)
+    held = (story[left] == story[right]) & (reason == TREE_CUT)
+    least = best_scores(len(story), left, right, missed(score, held), NEAREST_REFUSED)[:, -1]
+    ends = representatives[left], representatives[right]
+    return told_links(*ends, every["cosine"].to_numpy(), score, reason, held, np.minimum(least[left], least[right]))
+
+
+def missed(score: _Float, held: _Bool) -> _Float:
+    """Return the scores of the links that did not hold, 0 for the others, float64[p]."""
+    return np.where(held, 0.0, score)
+
+
+def told_links(
+    left: _Int, right: _Int, cosine: _Float, score: _Float, reason: npt.NDArray[Any], held: _Bool, least: _Float
+) -> pa.Table:
+    """Return as evidence the links that hold, and of the others those that are among the best of either end.
+
+    Parameters
+    ----------
+    reason : str[p], why it does not hold
+    least : float64[p], the `NEAREST_REFUSED`th best score that did not hold at the end where that is less
+    """
+    kept = held | ((missed(score, held) > 0) & (score >= least))
     return evidence(
-        representatives[left[kept]],
-        representatives[right[kept]],
+        left[kept],
+        right[kept],
         level="story",
         kind="same_story",
-        cosine=every["cosine"].to_numpy()[kept],
+        cosine=cosine[kept],
         score=score[kept],
         accepted=held[kept],
-        reason=reason[kept],
+        reason=np.where(held, "same story", reason)[kept],
     )
 
 

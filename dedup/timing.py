@@ -26,8 +26,18 @@ def telling_days(hours: _Float) -> _Float:
     float64[n], NaN where unknown.
     """
     days = hours / 24
+    stamps, counts = stamps_of(days)
+    return without(days, stamps[counts > len(days) / 2])
+
+
+def stamps_of(days: _Float) -> tuple[_Float, _Int]:
+    """Return the distinct days, sorted, and how many articles bear each."""
     stamps, counts = np.unique(days[~np.isnan(days)], return_counts=True)
-    crawl = stamps[counts > len(days) / 2]
+    return stamps, counts
+
+
+def without(days: _Float, crawl: _Float) -> _Float:
+    """Take days for unknown that are those of a crawl."""
     return np.where(np.isin(days, crawl), np.nan, days)
 
 
@@ -50,9 +60,23 @@ def nearness(days: _Float, left: _Int, right: _Int, params: StoryParams) -> _Flo
     dated = np.flatnonzero(~np.isnan(days))
     dated = dated[np.argsort(days[dated], kind="stable")]
     usual = np.ones(len(days))
-    usual[dated] = np.maximum(_faded(mean_nearness(days[dated], params.time_scale), params), _LEAST)
-    apart = np.abs(days[left] - days[right])
-    said = _faded(np.exp(-apart / params.time_scale), params) / (usual[left] * usual[right]) ** (params.dispersion / 2)
+    usual[dated] = usual_decay(mean_nearness(days[dated], params.time_scale), params)
+    return relative(np.abs(days[left] - days[right]), usual[left], usual[right], params)
+
+
+def usual_decay(nearness: _Float, params: StoryParams) -> _Float:
+    """Return the decay of each date with all others, from its mean nearness to them, float64[n]."""
+    return np.maximum(_faded(nearness, params), _LEAST)
+
+
+def relative(apart: _Float, left: _Float, right: _Float, params: StoryParams) -> _Float:
+    """Return what the time between the ends of each pair says, relative to the usual decay of both; see `nearness`.
+
+    Parameters
+    ----------
+    apart : float64[p], days, NaN where unknown; left, right : float64[p], usual decays
+    """
+    said = _faded(np.exp(-apart / params.time_scale), params) / (left * right) ** (params.dispersion / 2)
     return np.where(np.isnan(apart), 1.0, said)
 
 

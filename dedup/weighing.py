@@ -24,6 +24,9 @@ from dedup.text import Comparable
 _Int = npt.NDArray[np.int64]
 _Float = npt.NDArray[np.float64]
 
+NAMED = 6  # terms that name a story
+SEPARATOR = ", "  # between them
+
 _KNOWN_SHARE = 0.45  # of terms: languages that the background has counted have .7 to .98, others up to .25
 _ENTRY_BYTES = 24  # a term while it is weighed: hash, count, column and weight
 _TRUST = 4  # terms taken as known beforehand: a headline or two of rare names are no other language
@@ -125,7 +128,7 @@ def vectors(
     if own is not None:
         held, n = own.of(known), own.documents
     common = frequencies.of(known)
-    idf = (np.log((1 + n) / np.maximum(held, 1)) + np.log((1 + frequencies.documents) / (1 + common))) / 2
+    idf = mean_idf(held, n, common, frequencies.documents)
     if foreign:
         language = counted["language"] if chosen is None else counted["language"].take(pa.array(chosen))
         strange, peers = foreign_terms(language, columns, offsets, common > 0, spill)
@@ -155,7 +158,11 @@ def learnt(counted: pa.Table, spill: Spill = IN_MEMORY) -> Callable[[pa.Table], 
     counted : schema.TERMS
     """
     terms, counts = np.unique(schema.ragged(counted["terms"])[0], return_counts=True)
-    own = Background(terms, counts.astype(np.int32), len(counted))
+    return by_frequencies(Background(terms, counts.astype(np.int32), len(counted)), spill)
+
+
+def by_frequencies(own: Background, spill: Spill = IN_MEMORY) -> Callable[[pa.Table], Vectors]:
+    """Return what weighs counted terms by frequencies that were learnt from others."""
     return partial(vectors, frequencies=background(), own=own, foreign=False, spill=spill)
 
 
@@ -167,6 +174,17 @@ def _row_offsets(terms: pa.ChunkedArray, chosen: _Int | None) -> _Int:
 
 def _distinct_of(counted: pa.Table) -> npt.NDArray[np.uint64]:
     return distinct([schema.ragged(counted["terms"])[0]])
+
+
+def mean_idf(held: _Int, n: int, common: _Int, documents: int) -> _Float:
+    """Return the mean of a corpus's own idf and the background's, float64[t]; see `vectors`.
+
+    Parameters
+    ----------
+    held : int64[t], in how many of n documents each term occurs; common : int64[t], in how many of the background's
+    """
+    idf: _Float = (np.log((1 + n) / np.maximum(held, 1)) + np.log((1 + documents) / (1 + common))) / 2
+    return idf
 
 
 def foreign_terms(
@@ -197,7 +215,7 @@ def foreign_terms(
         seen = np.concatenate(([0], np.cumsum(known[columns[offsets[start] : offsets[stop]]])))
         ends = offsets[start : stop + 1] - offsets[start]
         seen_of += np.bincount(group[start:stop], seen[ends[1:]] - seen[ends[:-1]], len(seen_of))
-    lacking = (seen_of[: len(terms_of)] + _TRUST) / (terms_of + _TRUST) < _KNOWN_SHARE
+    lacking = lacks(seen_of[: len(terms_of)], terms_of)
     if not lacking[group].any():
         return np.zeros(len(known), np.bool_), np.zeros(len(known))
     own, alien, peers = (np.zeros(len(known)) for _ in range(3))
@@ -207,8 +225,19 @@ def foreign_terms(
         own += np.bincount(here, minlength=len(known))
         alien += np.bincount(here, lacking[of], len(known))
         peers += np.bincount(here, documents[of], len(known))
-    own = np.maximum(own, 1)
-    return ~known & (alien > own / 2), peers / own
+    return are_foreign(own, alien, known), peers / np.maximum(own, 1)
+
+
+def lacks(seen: _Float, terms: _Int) -> npt.NDArray[np.bool_]:
+    """Tell which languages the background lacks, of whose `terms` it has `seen` some; see `foreign_terms`."""
+    lacking: npt.NDArray[np.bool_] = (seen + _TRUST) / (terms + _TRUST) < _KNOWN_SHARE
+    return lacking
+
+
+def are_foreign(own: _Float, alien: _Float, known: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Tell which terms are foreign: unknown, and `alien` of their `own` documents are in lacking languages."""
+    foreign: npt.NDArray[np.bool_] = ~known & (alien > np.maximum(own, 1) / 2)
+    return foreign
 
 
 def foreign_idf(own: _Int, peers: _Float, documents: int) -> _Float:
@@ -224,7 +253,7 @@ def foreign_idf(own: _Int, peers: _Float, documents: int) -> _Float:
     return idf
 
 
-def top_terms(rows: Vectors, story: _Int, words: dict[int, str], count: int = 6) -> list[str]:
+def top_terms(rows: Vectors, story: _Int, words: dict[int, str], count: int = NAMED) -> list[str]:
     """Name each story by the terms that weigh most over its documents.
 
     Parameters
@@ -243,4 +272,4 @@ def top_terms(rows: Vectors, story: _Int, words: dict[int, str], count: int = 6)
     found = tfidf.heaviest(rows.indptr, rows.indices, rows.data, named, members, bounds, count)
     terms = rows.terms[found].tolist() if len(rows.terms) else [[]] * len(found)
     kept = (found >= 0).sum(axis=1).tolist()
-    return [", ".join(words[term] for term in own[:size]) for own, size in zip(terms, kept, strict=True)]
+    return [SEPARATOR.join(words[term] for term in own[:size]) for own, size in zip(terms, kept, strict=True)]

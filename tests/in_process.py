@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import pyarrow as pa
 
@@ -53,6 +53,9 @@ class InProcess:
                 for stream, targets in got.items()
             },
         )
+
+    def blocks(self, dataset: dict[int, pa.Table]) -> Iterator[pa.Table]:
+        yield from dataset.values()
 
     def gather(self, dataset: dict[int, pa.Table]) -> dict[int, pa.Table]:
         flow.check_gathered(sum(table.nbytes for table in dataset.values()), "gather")

@@ -32,13 +32,13 @@ def common_parts(rows, order, checkpoints):
     return parts, norms
 
 
-def within_budget(rows, order, frequencies, met, budget):
+def within_budget(rows, order, frequencies, shares, budget):
     """Give how many terms of each row are left out."""
     out = []
-    for row, others in zip((rows[d] for d in order), met, strict=True):
+    for row, share in zip((rows[d] for d in order), shares, strict=True):
         left, visits = len(row), 0.0
         for column in sorted(row, reverse=True):
-            visits += others / len(rows) * frequencies[column]
+            visits += share * frequencies[column]
             if visits > budget:
                 break
             left -= 1
@@ -87,12 +87,12 @@ def meet(state, i, j, cosine, fading):
         state["nearest"][i] = sorted(known, key=lambda entry: (-entry[0], entry[1] if entry[0] else 0))[:-1]
 
 
-def similar_pairs(first, last, rows, left_out, undated, low, refused, state, floor, fading):
+def similar_pairs(first, last, rows, left_out, until, undated, low, refused, state, floor, fading):
     """Take {column: weight} of each place; change `state` and give [(i, j, cosine)], sorted."""
     pairs = []
     for i in range(first, last):
         row = dict(sorted(rows[i].items())[left_out[i] :])
-        for j in [*range(min(undated, i)), *range(max(low[i], undated), i)]:
+        for j in [*range(min(undated, i, until)), *range(max(low[i], undated), min(i, until))]:
             cosine = dot(row, rows[j])
             if (i, j) not in refused and cosine >= floor:
                 meet(state, i, j, cosine, fading)
@@ -150,8 +150,9 @@ def mean_nearness(days, scale):
 # linkage
 
 
-def average_linkage(n, left, right, weight, floor):
+def average_linkage(sizes, left, right, weight, floor):
     """Give (children, heights); the pair merged is the best one, and of equals the one with the smallest positions."""
+    n = len(sizes)
     total = {}  # of weights between clusters that touch, smaller position first
     members = {c: [c] for c in range(n)}
     for i, j, w in zip(left, right, weight, strict=True):
@@ -159,7 +160,8 @@ def average_linkage(n, left, right, weight, floor):
     children, heights = [], []
     while total:
         # Averages are whole numbers over whole numbers: no rounding anywhere.
-        average = {(a, b): Fraction(w, len(members[a]) * len(members[b])) for (a, b), w in total.items()}
+        size = {c: sum(sizes[place] for place in inside) for c, inside in members.items()}
+        average = {(a, b): Fraction(w, size[a] * size[b]) for (a, b), w in total.items()}
         a, b = min(total, key=lambda pair: (-average[pair], min(members[pair[0]]), min(members[pair[1]])))
         if average[a, b] * Fraction(UNIT) < Fraction(floor):
             break

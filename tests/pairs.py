@@ -17,6 +17,10 @@ def int64(values):
     return np.array(values, np.int64)
 
 
+def ones(n):
+    return np.ones(n, np.int64)
+
+
 def two(pairs):
     """Return left and right."""
     return int64([i for i, _ in pairs]), int64([j for _, j in pairs])

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dedup import schema
-from dedup.canonical import choose
+from dedup.canonical import choose, leading
 from dedup.errors import DedupError, SettingsError
 from dedup.params import DEFAULT_POLICY
 from dedup.policy import Rule, columns_of, parse_policy
@@ -305,3 +305,11 @@ def test_against_naive_in_any_order(rows, random, chunked):
         got = {label: (rows[i]["doc_id"], why) for label, (i, why) in enumerate(zip(chosen, reason, strict=True))}
         assert got == naive(rows, cluster, central, contained)
         random.shuffle(rows)
+    if rows:
+        at = np.array([(row["cluster"], row["central"], row["contained"]) for row in rows])
+        alike = np.unique(at, axis=0, return_inverse=True)[1].reshape(-1)
+        kept = leading(table(rows, views=pa.array([row["views"] for row in rows], pa.int64())), alike, policy)
+        assert np.bincount(alike[kept]).tolist() == np.minimum(np.bincount(alike), 2).tolist()
+        rows = [rows[i] for i in kept]
+        cluster, central, contained = ([row[name] for row in rows] for name in ("cluster", "central", "contained"))
+        assert naive(rows, cluster, central, contained) == got

@@ -25,9 +25,10 @@ LAYERS = (
     {"estimator", "sweep", "settings", "inspection", "explaining"},
     {"replay"},
     {"pipeline", "filtering", "unchanged"},
-    {"distributed"},
     {"evidence"},
-    {"engines", "findings", "sketching"},
+    {"engines"},
+    {"distributed"},
+    {"findings", "sketching"},
     {
         "reading",
         "text",
@@ -37,6 +38,7 @@ LAYERS = (
         "duplicates",
         "recurring",
         "groups",
+        "sifting",
         "stories",
         "timing",
         "weighing",
@@ -49,7 +51,7 @@ LAYERS = (
         "aligning",
     },
     {"bindings"},
-    {"rarity", "policy", "labels", "verify", "outputs", "constraints"},
+    {"rarity", "policy", "labels", "verify", "outputs", "constraints", "stripping"},
     {"manifests", "publishing"},
     {"kernels", "commit", "invariants", "lookup", "data", "remote"},
     {"stores", "memory", "clock"},
@@ -69,6 +71,7 @@ ALLOWED = {
     ("boilerplate", "text"),
     ("duplicates", "text"),
     ("languages", "text"),
+    ("stories", "sifting"),
     ("stories", "timing"),
     ("stories", "weighing"),
     ("weighing", "languages"),
@@ -82,7 +85,7 @@ ONLY_IN = {
     "typer": {"cli.py", "failures.py", "options.py"},
     "rich": {f"terminal/{part}.py" for part in ("overview", "scoring", "screen", "stories", "tree", "waiting")},
     "numba": {"kernels/jit.py", "kernels/packing.py"},
-    "pyspark": {"engines/spark.py"},
+    "pyspark": {"engines/spark.py", "engines/spark_inputs.py"},
 }
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from pairs import int64, pairs_of, two
+from pairs import int64, ones, pairs_of, two
 
 from dedup.kernels import linkage
 
@@ -19,14 +19,14 @@ def graphs(draw):
     return n, pairs, [draw(weight) for _ in pairs]
 
 
-def linked(n, pairs, weight, floor):
-    children, heights = linkage.average_linkage(n, *two(pairs), int64(weight), floor)
+def linked(n, pairs, weight, floor, sizes=None):
+    children, heights = linkage.average_linkage(int64(sizes or [1] * n), *two(pairs), int64(weight), floor)
     return children.tolist(), heights.tolist()
 
 
-def brute(n, pairs, weight, floor):
+def brute(n, pairs, weight, floor, sizes=None):
     left, right = two(pairs)
-    return naive.average_linkage(n, left.tolist(), right.tolist(), weight, floor)
+    return naive.average_linkage(sizes or [1] * n, left.tolist(), right.tolist(), weight, floor)
 
 
 HALF = 1 << 29
@@ -44,6 +44,14 @@ CLIQUE = [(i, j) for i in range(6) for j in range(i)]
 @given(graphs(), st.sampled_from([0.0, 2.0**-8, 0.125, 0.5]))
 def test_average_linkage(graph, floor):
     assert linked(*graph, floor) == brute(*graph, floor)
+
+
+@settings(max_examples=400, deadline=None)
+@given(graphs(), st.sampled_from([2.0**-8, 0.125]), st.lists(st.integers(1, 6), min_size=9, max_size=9))
+def test_average_linkage_of_clusters(graph, floor, sizes):
+    """Positions that hold several from the start."""
+    sizes = sizes[: graph[0]]
+    assert linked(*graph, floor, sizes) == brute(*graph, floor, sizes)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -70,7 +78,7 @@ def test_average_linkage_agrees_with_scipy():
     generator = np.random.default_rng(7)
     weight = generator.permutation(n * (n - 1) // 2) + (1 << 27)
     left, right = np.triu_indices(n, 1)
-    _, heights = linkage.average_linkage(n, left, right, weight, 0.0)
+    _, heights = linkage.average_linkage(ones(n), left, right, weight, 0.0)
     theirs = hierarchy.linkage((1 << 30) - weight, "average")[:, 2]
     assert heights / linkage.UNIT == pytest.approx((1 << 30) - theirs, rel=1e-9)
 
@@ -101,7 +109,7 @@ def check_cut(found, wanted):
 @given(graphs(), st.sampled_from([0.0, 0.01, 0.35, 0.5, 1.0]), powers, pair_heights)
 def test_tree_cut(graph, single, power, pair):
     n, pairs, weight = graph
-    children, heights = linkage.average_linkage(n, *two(pairs), int64(weight), 2.0**-8)
+    children, heights = linkage.average_linkage(ones(n), *two(pairs), int64(weight), 2.0**-8)
     found = linkage.tree_cut(n, children, heights, single, power, pair, 3.0)
     check_cut(found, naive.tree_cut(n, children.tolist(), heights.tolist(), single, power, pair, 3.0))
 

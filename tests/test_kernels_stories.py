@@ -86,15 +86,15 @@ def test_common_parts(rows, seed):
 
 @quick
 @example([], 0, 1, 3)
-@example(EMPTY_ROWS, 1, 5, 0)
-@given(matrices, st.integers(0, 9), st.integers(0, 10), st.sampled_from([0, 1, 4, 9, 1000]))
-def test_within_budget(rows, seed, met, budget):
+@example(EMPTY_ROWS, 1, 1, 0)
+@given(matrices, st.integers(0, 9), st.sampled_from([0, 0.25, 0.6, 1]), st.sampled_from([0, 1, 4, 9, 1000]))
+def test_within_budget(rows, seed, share, budget):
     order = np.random.default_rng(seed).permutation(len(rows))
     frequencies = sorted((sum(c in row for row in rows) for c in range(COLUMNS)), reverse=True)
     indptr, indices, _ = csr(rows)
-    met = [min(met, len(rows))] * len(rows)
-    found = postings.within_budget(indptr, indices, order, int64(frequencies), int64(met), budget)
-    assert (found - indptr[order]).tolist() == naive.within_budget(rows, order, frequencies, met, budget)
+    shares = [share] * len(rows)
+    found = postings.within_budget(indptr, indices, order, int64(frequencies), np.array(shares, float), budget)
+    assert (found - indptr[order]).tolist() == naive.within_budget(rows, order, frequencies, shares, budget)
 
 
 @quick
@@ -122,6 +122,7 @@ def neighbourhoods(draw):
     n = len(rows)
     first = draw(st.integers(0, n))
     last = draw(st.integers(first, n))
+    until = draw(st.just(n) | st.integers(0, n))
     undated = draw(st.integers(0, n))
     low = sorted(draw(st.lists(st.integers(undated, n), min_size=n, max_size=n)))
     day = st.just(math.nan) | st.sampled_from([0.0, 0.25, 7.0, 7.0, 400.0])
@@ -129,19 +130,19 @@ def neighbourhoods(draw):
     known = [draw(st.lists(st.floats(0, 0.5, width=32), min_size=first, max_size=first)) for _ in range(2)]
     least, halves = ([*values, *[0.0] * (n - first)] for values in known)
     left_out = [draw(st.integers(0, len(row))) if draw(st.booleans()) else 0 for row in rows]
-    meets = left_out, undated, low, set(pairs_of(draw, n, max_size=4))
+    meets = left_out, until, undated, low, set(pairs_of(draw, n, max_size=4))
     return rows, first, last, meets, (days, shares, least, halves)
 
 
 def all_of(rows, first=0, refused=(), days=None):
     """Return rows of which each meets all before it, and nothing is known of any."""
     n = len(rows)
-    return rows, first, n, ([0] * n, n, [n] * n, set(refused)), (days or [0.0] * n, [1.0] * n, [0.0] * n, [0.0] * n)
+    return rows, first, n, ([0] * n, n, n, [n] * n, set(refused)), (days or [0.0] * n, [1.0] * n, [0.0] * n, [0.0] * n)
 
 
 def similar(case, crowd=10, near=3, floor=0.05, size=64, most=0.3, budget=10**6):
     """Return the pairs that the kernel finds and the state it leaves, and what its twin does."""
-    rows, first, last, (left_out, undated, low, refused), (days, shares, least, halves) = case
+    rows, first, last, (left_out, until, undated, low, refused), (days, shares, least, halves) = case
     n = len(rows)
     shuffled = np.random.default_rng(n).permutation(n)  # the rows lie in another order than their places
     lying = [rows[place] for place in shuffled]
@@ -158,9 +159,9 @@ def similar(case, crowd=10, near=3, floor=0.05, size=64, most=0.3, budget=10**6)
     found = cosine.similar_pairs(
         first, last, order, *arrays, arrays[0][order] + int64(left_out), size,
         *index(arrays, order, COLUMNS, size), *postings.common_parts(*arrays, order, STEPS), STEPS,
-        most, undated, int64(low), *ragged_partners(refused, n), *told, floor, *FADING, budget,
+        most, until, undated, int64(low), *ragged_partners(refused, n), *told, floor, *FADING, budget,
     )  # fmt: skip
-    pairs = naive.similar_pairs(first, last, rows, left_out, undated, low, refused, state, floor, FADING)
+    pairs = naive.similar_pairs(first, last, rows, left_out, until, undated, low, refused, state, floor, FADING)
     return found, told, pairs, state
 
 

@@ -9,7 +9,7 @@ import pytest
 from story_rows import PARAMS, links, matrix
 
 import dedup
-from dedup import schema, stories, weighing
+from dedup import schema, sifting, stories, weighing
 from dedup.engines.local import LocalEngine
 
 NOTICE = (
@@ -113,8 +113,9 @@ class TestNothingElseMatters:
     def test_chunks_blocks_and_threads(self, seed_vectors, monkeypatch, chunk, block, threads):
         _, rows, days = seed_vectors
         before = links(rows, days)
+        monkeypatch.setattr(sifting, "_CHUNK", chunk)
         monkeypatch.setattr(stories, "_CHUNK", chunk)
-        monkeypatch.setattr(stories, "_BLOCKS", (block, block))
+        monkeypatch.setattr(sifting, "_BLOCKS", (block, block))
         with LocalEngine(threads) as engine:
             assert links(rows, days, each=engine.map).equals(before)
 
@@ -123,7 +124,7 @@ class TestNothingElseMatters:
         """They move the checkpoint of a row, and with it the order of a sum."""
         _, rows, days = seed_vectors
         before = links(rows, days)
-        monkeypatch.setattr(stories, "_WAVES", waves)
+        monkeypatch.setattr(sifting, "_WAVES", waves)
         found = links(rows, days)
         assert found.select(["left", "right"]).equals(before.select(["left", "right"]))
         np.testing.assert_allclose(found["score"].to_numpy(), before["score"].to_numpy(), rtol=1e-12)
@@ -229,6 +230,6 @@ def test_time_parts_one_event_from_its_repeat():
 def test_strongest_pairs_of_each_row():
     row = np.array([5, 5, 5, 2, 9, 9])
     cosine = np.array([0.2, 0.9, 0.2, 0.1, 0.3, 0.4])
-    assert stories._strongest(row, cosine, 1).tolist() == [False, True, False, True, False, True]
-    assert stories._strongest(row, cosine, 2).tolist() == [True, True, False, True, True, True]
-    assert stories._strongest(row[:0], cosine[:0], 2).tolist() == []
+    assert sifting._strongest(row, cosine, 1).tolist() == [False, True, False, True, False, True]
+    assert sifting._strongest(row, cosine, 2).tolist() == [True, True, False, True, True, True]
+    assert sifting._strongest(row[:0], cosine[:0], 2).tolist() == []

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 import pytest
 from story_rows import PARAMS, counted, links, matrix
 
-from dedup import stories, weighing
+from dedup import sifting, weighing
 
 
 class TestWindow:
@@ -39,14 +39,14 @@ class TestWindow:
         random = np.random.default_rng(3)
         start = random.integers(0, 2**31, 300) / 86_400
         days = np.concatenate(([np.nan] * 4, np.sort(np.concatenate((start, start + 90, start + 180)))))
-        undated, low, high = stories.within(days, 90.0, 0)
+        undated, low, high = sifting.within(days, 90.0, 0)
         place = np.arange(len(days))
         met = (place < undated) | ((low[:, None] <= place) & (place < high[:, None]))
         assert undated == 4 and met[:4].all() and met[:, :4].all()
         assert (met == met.T).all()
         apart = np.abs(days[:, None] - days)
         assert met[apart < 90 - 1e-9].all() and not met[apart > 90 + 1e-9].any()
-        _, low, high = stories.within(days, 90.0, 50)
+        _, low, high = sifting.within(days, 90.0, 50)
         wider = (place < undated) | ((low[:, None] <= place) & (place < high[:, None]))
         assert (wider == wider.T).all()
         assert (wider == (met | ((np.abs(place[:, None] - place) <= 50) & (place[:, None] >= undated)))).all()

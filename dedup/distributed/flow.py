@@ -62,6 +62,9 @@ class Flow(Protocol):
         A dataset for each stream; one that got no message is empty.
         """
 
+    def blocks(self, dataset: Dataset) -> Iterator[pa.Table]:
+        """Bring a dataset to the program block by block, in any order; who asks sees to it that it fits."""
+
     def gather(self, dataset: Dataset) -> dict[int, pa.Table]:
         """Bring a small dataset to the program: sums, counts, a model; tables by part.
 
@@ -131,8 +134,13 @@ def ask(stream: str, part: int, places: _Int, starts: _Int) -> Iterator[Message]
     part : the one that asks
     """
     wanted = np.unique(places)
-    table = pa.table({"place": wanted, "asker": np.full(len(wanted), part)})
-    yield from deal(stream, table, part_of_place(wanted, starts))
+    yield from ask_for(stream, wanted, np.full(len(wanted), part), starts)
+
+
+def ask_for(stream: str, places: _Int, askers: _Int, starts: _Int) -> Iterator[Message]:
+    """Ask for the rows at some positions, int64[m], on behalf of the part of each, int64[m]."""
+    table = pa.table({"place": places, "asker": askers})
+    yield from deal(stream, table, part_of_place(places, starts))
 
 
 def answer(part: int, tables: Tables, *, starts: _Int, columns: list[str] | None = None) -> Iterator[Message]:
@@ -150,7 +158,7 @@ def answer(part: int, tables: Tables, *, starts: _Int, columns: list[str] | None
     if len(data) != starts[part + 1] - starts[part]:
         raise DedupError(f"part {part}: got {len(data)} rows, wanted {starts[part + 1] - starts[part]}; please report")
     for wanted in deal("answer", asked, asked["asker"].to_numpy()):  # one asker at a time: all may ask for all
-        place = wanted.rows["place"].to_numpy()
+        place = np.unique(wanted.rows["place"].to_numpy())  # others may have asked for it, as `ask_for` does
         found = data.take(pa.array(place - starts[part])).append_column("place", pa.array(place))
         yield Message("answer", wanted.part, found)
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from dedup import stories, text, timing
+from dedup import sifting, stories, text, timing
 from dedup.evidence import refused_pairs
 from dedup.kernels import cosine, feedback
 from dedup.replay import Replay
@@ -177,5 +177,5 @@ def _too_far(made: Replay, i: int, j: int) -> bool:
         return False
     order = np.argsort(np.where(np.isnan(days), -np.inf, days), kind="stable")
     place = np.argsort(order)
-    _, low, high = stories.within(days[order], params.window, params.window_nearest)
+    _, low, high = sifting.within(days[order], params.window, params.window_nearest)
     return not low[place[i]] <= place[j] < high[place[i]]

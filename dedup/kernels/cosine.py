@@ -43,6 +43,7 @@ def similar_pairs(
     norms: npt.NDArray[np.float32],
     checkpoints: npt.NDArray[np.int64],
     most: float,
+    until: int,
     undated: int,
     low: npt.NDArray[np.int64],
     refused: npt.NDArray[np.int64],
@@ -71,7 +72,8 @@ def similar_pairs(
     indptr, indices, data : all rows, used from `begin` on; size, starts, bases, places, values : of `block_postings`;
         common_…, norms : of `common_parts`
     most : length up to which the common terms of a row are left to the bound; moves the order of a sum, no more.
-    undated, low : place i meets the places before `undated` and low[i] … i - 1; low never falls.
+    until, undated, low : place i meets the places before `undated` and low[i] … i - 1, as far as they come before
+        `until`; low never falls.
     refused : int64[q], refused_offsets : int64[n + 1]; earlier places that count as 0.
     days : float64[n], NaN where unknown; shares : float64[n]
     best : float64[n, crowd], neighbours : int64[n, near], weights : float64[n, near]
@@ -97,7 +99,7 @@ def similar_pairs(
     at, left_out = 0, 0
     allowed = AT_WORK * budget * (last - first)
     j: Any
-    for b in range((last - 1) // size, -1, -1):
+    for b in range((min(last, until) - 1) // size, -1, -1):
         base = b * size
         if base >= undated and min(base + size, len(order)) <= low[first]:
             continue
@@ -113,7 +115,7 @@ def similar_pairs(
             for p in range(refused_offsets[i], refused_offsets[i + 1]):
                 if base <= refused[p] < base + size:
                     accumulators[refused[p] - base] = -2.0
-            met = min(size, i - base)
+            met = min(size, min(i, until) - base)
             own_least, own_half = thresholds(best, weights, shares, i)
             stretch = slice(base, base + met)
             _flag(

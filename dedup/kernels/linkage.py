@@ -20,7 +20,7 @@ _UNSEEN = -(1 << 62)  # where no weight was summed yet
 
 @kernel
 def average_linkage(
-    n: int,
+    sizes: npt.NDArray[np.int64],
     left: npt.NDArray[np.int64],
     right: npt.NDArray[np.int64],
     weight: npt.NDArray[np.int64],
@@ -35,10 +35,10 @@ def average_linkage(
 
     Parameters
     ----------
-    n : number of positions
+    sizes : int64[n], how many stand at each position: more than 1 where some were merged before
     left, right : int64[m], distinct pairs
-    weight : int64[m], in units of `UNIT`; a negative one speaks against joining the two, and `APART` forbids it
-        (cannot-links; Davidson, Ravi 2005, section 5)
+    weight : int64[m], of all at both ends together, in units of `UNIT`; a negative one speaks against joining the two,
+        and `APART` forbids it (cannot-links; Davidson, Ravi 2005, section 5)
     floor : average in plain units under which nothing merges.
 
     Returns
@@ -47,24 +47,24 @@ def average_linkage(
     heights : float64[k], their averages. O(m log m) for trees of even growth; where one cluster of d neighbours takes
     them one by one, O(d²). About 30 bytes a pair.
     """
+    n = len(sizes)
     adjacent, weights, start, length = _adjacency(n, left, right, weight)
     following = np.full(2 * n, -1)  # list that continues a list, of the same cluster
     lists, free = n, 2 * len(left)
     first = np.arange(2 * n)  # list of each cluster
     parent = np.arange(2 * n)
-    size = np.ones(2 * n, np.int64)
+    size = np.concatenate((sizes, sizes))  # the second half is set as clusters merge
     smallest = np.arange(2 * n)
     total = np.full(2 * n, _UNSEEN)  # scratch: summed weight to each cluster, _UNSEEN between uses
     heap = np.empty(2 * n + 1, np.int64)
     bound = np.zeros(2 * n, np.float64)
-    n_heap = 0
+    n_heap = merged = 0
     for c in range(n):
         bound[c], partner = _best(c, adjacent, weights, start[c], length[c], size, smallest)
         if partner >= 0:
             n_heap = _push(heap, n_heap, c, bound, smallest)
     children = np.empty((max(n - 1, 0), 2), np.int64)
     heights = np.empty(max(n - 1, 0), np.float64)
-    merged = 0
     while n_heap > 0:
         c = heap[0]
         n_heap = _pop(heap, n_heap, bound, smallest)

@@ -162,7 +162,7 @@ def within_budget(
     indices: npt.NDArray[np.uint32],
     order: npt.NDArray[np.int64],
     frequencies: npt.NDArray[np.int64],
-    met: npt.NDArray[np.int64],
+    shares: npt.NDArray[np.float64],
     budget: int,
 ) -> Any:
     """Find from where on each row is used, so that it visits `budget` postings at most: its commonest terms go first.
@@ -170,7 +170,7 @@ def within_budget(
     Parameters
     ----------
     frequencies : int64[n_columns], rows that hold each column, falling
-    met : int64[n], how many of the n rows the one at each place meets: that share of the postings counts as visited.
+    shares : float64[n], of all rows that the one at each place meets: that share of the postings counts as visited.
 
     Returns
     -------
@@ -179,7 +179,7 @@ def within_budget(
     n = len(order)
     begin = np.empty(n, np.int64)
     for i in range(n):
-        p, share, visits = indptr[order[i] + 1], met[i] / n, 0.0
+        p, share, visits = indptr[order[i] + 1], shares[i], 0.0
         while p > indptr[order[i]] and visits + share * frequencies[indices[p - 1]] <= budget:
             p -= 1
             visits += share * frequencies[indices[p]]

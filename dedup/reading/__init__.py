@@ -22,13 +22,14 @@ The files, in the order of the work:
 from __future__ import annotations
 
 from dedup.reading.documents import Reject
-from dedup.reading.files import FoundFile, printable
+from dedup.reading.files import FoundFile, printable, stamp
 from dedup.reading.finding import find, listed
-from dedup.reading.opening import open_frame, open_paths, open_source
+from dedup.reading.opening import MEMORY, open_frame, open_paths, open_source
 from dedup.reading.raw import is_version, place_of, raw_records
 from dedup.reading.source import InputFile, Source, check_rejects
 
 __all__ = [
+    "MEMORY",
     "FoundFile",
     "InputFile",
     "Reject",
@@ -43,4 +44,5 @@ __all__ = [
     "place_of",
     "printable",
     "raw_records",
+    "stamp",
 ]

@@ -75,7 +75,7 @@ def find(paths: Sequence[str | Path], params: ReadingParams, tmp_dir: str | None
 def _find_remote(urls: list[str], params: ReadingParams, alone: bool, tmp_dir: str | None) -> list[FoundFile]:
     from dedup.remote.finding import find  # noqa: PLC0415 - nothing of it is needed where all files are local
 
-    found = find(urls, lambda relative, name: _wanted(relative, name, params), alone=alone, tmp_dir=tmp_dir)
+    found = find(urls, lambda relative, name: wanted(relative, name, params), alone=alone, tmp_dir=tmp_dir)
     return [FoundFile(file, name) for file, name in found]
 
 
@@ -92,8 +92,8 @@ def _find_local(paths: Sequence[str | Path], params: ReadingParams, tmp_dir: str
     for path in arguments:
         inside = list(_inside(path, params)) if path.is_dir() else [path]
         if not inside:
-            wanted = " ".join(params.include or ENDINGS)
-            raise InputError(f"{printable(path)}: a folder without a file to read; wanted {wanted}; see --include")
+            known = " ".join(params.include or ENDINGS)
+            raise InputError(f"{printable(path)}: a folder without a file to read; wanted {known}; see --include")
         found.update(inside)
     return piped + _once(sorted(found, key=os.fsencode), root, {file.source_file for file in piped})
 
@@ -186,7 +186,7 @@ def _inside(folder: Path, params: ReadingParams) -> Iterator[Path]:
         folders[:] = [name for name in folders if not name.startswith((".", "_"))]
         for name in names:
             path = Path(here, name)
-            if name.startswith((".", "_")) or not _wanted(str(path.relative_to(folder)), name, params):
+            if name.startswith((".", "_")) or not wanted(str(path.relative_to(folder)), name, params):
                 continue
             try:
                 regular = stat.S_ISREG(path.stat().st_mode)
@@ -196,7 +196,9 @@ def _inside(folder: Path, params: ReadingParams) -> Iterator[Path]:
                 yield path
 
 
-def _wanted(relative: str, name: str, params: ReadingParams) -> bool:
+def wanted(relative: str, name: str, params: ReadingParams) -> bool:
+    """Tell whether a file of a folder is read, by its path from there and its name."""
+
     def matches(globs: tuple[str, ...]) -> bool:
         return any(fnmatch.fnmatchcase(relative, glob) or fnmatch.fnmatchcase(name, glob) for glob in globs)
 

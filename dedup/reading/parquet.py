@@ -117,7 +117,7 @@ def read(
         return
     try:
         for batch in batches:
-            for chunk in _chunks(batch, row, info, source, own or {}):
+            for chunk in chunks(batch, row, info, source, own or {}):
                 yield chunk
                 if source.remaining() == 0:  # before the next is asked for: it may be damaged
                     return
@@ -126,9 +126,10 @@ def read(
         yield from rows.chunks([Reject(info.source_file, row, None, None, error.code, str(error))], {}, source)
 
 
-def _chunks(
+def chunks(
     batch: pa.RecordBatch, first_row: int, info: InputFile, source: Source, own: Mapping[str, str | None]
 ) -> Iterator[Chunk]:
+    """Yield the records of a batch, of which the first has this number; the rest as of `read`."""
     params = source.params
     for start in range(0, batch.num_rows, params.batch_rows):
         part = batch.slice(start, params.batch_rows)

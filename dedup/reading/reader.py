@@ -33,11 +33,11 @@ def open_found(found: Sequence[FoundFile], params: ReadingParams, tmp_dir: str |
     InputError
         If one cannot be opened, or none has a column of `keep_cols`.
     """
-    kept = _kept_of_files(found, params, tmp_dir) if params.keep_cols else {}
-    return Source(partial(_read_files, found, tmp_dir), kept, params)
+    return Source(partial(read_files, found, tmp_dir), kept_of_files(found, params, tmp_dir), params)
 
 
-def _read_files(found: Sequence[FoundFile], tmp_dir: str | None, source: Source) -> Iterator[Chunk]:
+def read_files(found: Sequence[FoundFile], tmp_dir: str | None, source: Source) -> Iterator[Chunk]:
+    """Yield the records of files, one after the other."""
     pairs = ((file, detected(file, source.params)) for file in found)
     # Files of one document are joined into chunks: a million of them must not make a million batches.
     for one_document, group in itertools.groupby(pairs, key=lambda pair: pair[1].name in formats.DOCUMENTS):
@@ -165,7 +165,10 @@ def _records(
     return delimited.table(chunks, info.source_file, info.format, counts)
 
 
-def _kept_of_files(found: Sequence[FoundFile], params: ReadingParams, tmp_dir: str | None) -> dict[str, pa.Field]:
+def kept_of_files(found: Sequence[FoundFile], params: ReadingParams, tmp_dir: str | None) -> dict[str, pa.Field]:
+    """Return kept input column → field of the output; raises as `open_found`."""
+    if not params.keep_cols:
+        return {}
     seen: list[dict[str, pa.DataType]] = []
     missing = set(params.keep_cols)
     typed = True

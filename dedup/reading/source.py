@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from typing import Protocol
 
 import pyarrow as pa
 
@@ -103,6 +104,13 @@ class Source:
         TooManyRejectsError
             As soon as more records are refused than `max_rejects`, where that is a count.
         """
+        for chunk, first_row in self.chunks():
+            yield self.batch(chunk, first_row, self._unique_ids(chunk))
+        self._ids.clear()
+        check_files(self.files, self.rejects)
+
+    def chunks(self) -> Iterator[tuple[Chunk, int]]:
+        """Yield the accepted records as they come, each chunk with the row number of its first; usable once."""
         if self._chunks is None:
             raise ValueError("batches: called twice, wanted once; open the input again")
         chunks, self._chunks = self._chunks, None
@@ -112,11 +120,7 @@ class Source:
                 chunk, _ = chunk.split(remaining)  # noqa: PLW2901
             self._record(chunk)
             if len(chunk.source_row):
-                yield self._batch(chunk, first_row)
-        self._ids.clear()
-        refused_files = sum(reject.code in WHOLE_FILE for reject in self.rejects)
-        if self._accepted == 0 and self.files and refused_files == len(self.files):
-            raise InputError(f"{self.rejects[0].source_file}: {self.rejects[0].message}")
+                yield chunk, first_row
 
     def _record(self, chunk: Chunk) -> None:
         for file in self.files[len(self._by_name) :]:
@@ -133,11 +137,12 @@ class Source:
         if allowed is not None and (allowed >= 1 or allowed == 0):
             check_rejects(self)
 
-    def _batch(self, chunk: Chunk, first_row: int) -> pa.RecordBatch:
+    def batch(self, chunk: Chunk, first_row: int, ids: list[str]) -> pa.RecordBatch:
+        """Return the records of a chunk under the ids given."""
         columns = documents.columns(
             chunk,
             first_row,
-            self._unique_ids(chunk),
+            ids,
             max_doc_chars=self.params.max_doc_chars,
             believable=dates.believable(self.params.earliest_date, self.today),
             counts=self.counts,
@@ -145,25 +150,65 @@ class Source:
         return pa.RecordBatch.from_arrays(columns, schema=self.schema)
 
     def _unique_ids(self, chunk: Chunk) -> list[str]:
-        # The given id, else file and row; with ~2, ~3 after one that was there, anywhere in the input.
+        made, again = unique_ids(self.wanted_ids(chunk), self._ids)
+        self.counts["duplicate_ids"] += again
+        return made
+
+    def wanted_ids(self, chunk: Chunk) -> list[str]:
+        """Return the id that each record asks for: the given one, else file and row."""
         given = documents.blank_as_null(chunk.columns["id"]).to_pylist()
         if chunk.has_ids:
             self.counts["missing_ids"] += given.count(None)
-        made = []
-        for own, name, row in zip(given, chunk.source_file, chunk.source_row.tolist(), strict=True):
-            wanted = fresh = own if own is not None else f"{name}#{row}"
-            if wanted in self._ids:
-                self.counts["duplicate_ids"] += 1
-                n = self._ids[wanted] + 1
-                while (fresh := f"{wanted}~{n}") in self._ids:
-                    n += 1
-                self._ids[wanted] = n
-            self._ids[fresh] = 1
-            made.append(fresh)
-        return made
+        places = zip(given, chunk.source_file, chunk.source_row.tolist(), strict=True)
+        return [own if own is not None else f"{name}#{row}" for own, name, row in places]
 
 
-def check_rejects(source: Source) -> None:
+def unique_ids(wanted: Iterable[str], given: dict[str, int]) -> tuple[list[str], int]:
+    """Give each record the id it asks for, with ~2, ~3 after one that was there; ids come in the order of the input.
+
+    Whether one was there hangs on the ids that begin alike and differ in what such endings add, and on no other.
+
+    Parameters
+    ----------
+    given : every id given out → how many records asked for it; is added to
+
+    Returns
+    -------
+    The ids, and how many were not as asked for.
+    """
+    made, again = [], 0
+    for asked in wanted:
+        fresh = asked
+        if asked in given:
+            again += 1
+            n = given[asked] + 1
+            while (fresh := f"{asked}~{n}") in given:
+                n += 1
+            given[asked] = n
+        given[fresh] = 1
+        made.append(fresh)
+    return made, again
+
+
+def check_files(files: Sequence[InputFile], rejects: Sequence[Reject]) -> None:
+    """Raise InputError where not one of the files could be read."""
+    refused = sum(reject.code in WHOLE_FILE for reject in rejects)
+    if files and refused == len(files) and not any(file.records for file in files):
+        raise InputError(f"{rejects[0].source_file}: {rejects[0].message}")
+
+
+class Refusals(Protocol):
+    """What was refused of an input, and how much of that is borne."""
+
+    @property
+    def rejects(self) -> list[Reject]: ...  # noqa: D102
+    @property
+    def n_records(self) -> int: ...  # noqa: D102
+    @property
+    def params(self) -> ReadingParams: ...  # noqa: D102
+
+
+def check_rejects(source: Refusals) -> None:
     """Compare the refused records with `max_rejects`; call it when all batches are read.
 
     Raises

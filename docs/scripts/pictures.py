@@ -13,11 +13,10 @@ import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 
-from dedup import policy, recall, timing
+from dedup import policy, recall, stories, timing
 from dedup.clock import Clock
 from dedup.engines.local import LocalEngine
 from dedup.findings import Corpus, Stories
-from dedup.kernels import linkage
 from dedup.params import DuplicateParams, Params, StoryParams
 from dedup.pipeline import find_copies, find_stories, read, without_boilerplate
 
@@ -127,10 +126,7 @@ def tree(corpus: Corpus, found: Stories) -> Figure:
     """Draw the tree that average linkage makes of the sample articles, and where it is cut."""
     params = StoryParams()
     n = len(found.positions)
-    links = found.evidence
-    weight = np.rint(links["score"].to_numpy() / linkage.UNIT).astype(np.int64)
-    left, right = links["left"].to_numpy(), links["right"].to_numpy()
-    children, heights = linkage.average_linkage(n, left, right, weight, params.merge_floor)
+    _, children, heights = stories.tree(n, found.evidence, params)
     names = [corpus.documents["doc_id"][int(place)].as_py() for place in found.positions]
     figure, axes = plt.subplots(figsize=(7.2, 0.17 * n + 0.9))
     _branches(axes, n, children, heights, found.label, names)

@@ -1,0 +1,124 @@
+"""Messages of supersteps as rows of an engine's own tables: what runs on its workers.
+
+A row is a block: some rows of an Arrow table in its stream format, of which stream, from and for which part.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import groupby
+from typing import Any
+
+import pyarrow as pa
+
+from dedup import errors
+from dedup.distributed.flow import Function, Message
+
+BYTES = 4 << 20  # of a block, about: an engine and Python hold some of them at a time
+
+FIELDS = pa.schema(
+    [
+        ("stream", pa.string()),
+        ("part", pa.int32()),  # for which the block is
+        ("origin", pa.int32()),  # part that sent it
+        ("number", pa.int32()),  # among those it sent
+        ("block", pa.binary()),
+    ]
+)
+_MARK = "an error of dedup: "  # before one as JSON, in what an engine says of a failed task
+
+
+def superstep(function: Function, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Run a function on each part of a task; blocks come sorted by part, input, origin and number."""
+    with _marked():
+        for part, tables in _by_part(batches):
+            yield from packed(function(part, tables), part)
+
+
+def messages_of(
+    function: Callable[[int, Iterable[pa.RecordBatch]], Iterable[Message]],
+    origin: int,
+    batches: Iterable[pa.RecordBatch],
+) -> Iterator[pa.RecordBatch]:
+    """Turn rows of any table into blocks: (origin, batches) → messages."""
+    with _marked():
+        yield from packed(function(origin, batches), origin)
+
+
+def rows_of(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Turn blocks into their rows; batches have a column `block`."""
+    for batch in batches:
+        for block in batch["block"]:
+            yield from unpacked(block).to_batches(max_chunksize=8192)
+
+
+def marked_error(text: str) -> errors.DedupError | None:
+    """Return the error of ours that a worker raised, from what the engine says of it."""
+    _, mark, rest = text.partition(_MARK)
+    if not mark:
+        return None
+    (name, message), _ = json.JSONDecoder().raw_decode(rest)
+    kind: type[errors.DedupError] = getattr(errors, name, errors.DedupError)
+    return kind(message)
+
+
+@contextmanager
+def _marked() -> Iterator[None]:
+    """Let the program tell an error of ours from any other: what a worker raises comes as text."""
+    try:
+        yield
+    except errors.DedupError as error:
+        raise RuntimeError(_MARK + json.dumps([type(error).__name__, str(error)])) from error
+
+
+def _by_part(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[int, dict[str, pa.Table]]]:
+    blocks = (
+        (part, name, block)
+        for batch in batches
+        for part, name, block in zip(batch["part"].to_pylist(), batch["input"].to_pylist(), batch["block"], strict=True)
+    )
+    for part, some in groupby(blocks, key=lambda block: block[0]):
+        found: dict[str, list[pa.Table]] = {}
+        for _, name, block in some:
+            found.setdefault(name, []).append(unpacked(block))
+        yield part, {name: pa.concat_tables(tables) for name, tables in found.items()}
+
+
+def packed(messages: Iterable[Message], origin: int) -> Iterator[pa.RecordBatch]:
+    """Turn messages into rows of `FIELDS`, a few megabytes at a time."""
+    waiting: list[tuple[str, int, int, int, pa.Buffer]] = []
+    size = 0
+    for number, (stream, part, block) in enumerate(_blocks(messages)):
+        waiting.append((stream, part, origin, number, block))
+        size += block.size
+        if size > BYTES:
+            yield _batch(waiting)
+            waiting, size = [], 0
+    if waiting:
+        yield _batch(waiting)
+
+
+def _blocks(messages: Iterable[Message]) -> Iterator[tuple[str, int, pa.Buffer]]:
+    for stream, part, rows in messages:
+        step = max(1, len(rows) * BYTES // max(rows.nbytes, 1))
+        for start in range(0, len(rows), step):
+            sink = pa.BufferOutputStream()
+            with pa.ipc.new_stream(sink, rows.schema) as writer:
+                writer.write_table(rows.slice(start, step).combine_chunks())
+            yield stream, part, sink.getvalue()
+
+
+def _batch(rows: list[tuple[str, int, int, int, pa.Buffer]]) -> pa.RecordBatch:
+    *columns, blocks = zip(*rows, strict=True)
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, FIELDS, strict=False)]
+    return pa.RecordBatch.from_arrays(
+        [*arrays, pa.array([block.to_pybytes() for block in blocks], pa.binary())], schema=FIELDS
+    )
+
+
+def unpacked(block: Any) -> pa.Table:
+    """Return the rows of a block, bytes or a scalar."""
+    content = block.as_buffer() if isinstance(block, pa.Scalar) else pa.py_buffer(block)
+    return pa.ipc.open_stream(content).read_all()

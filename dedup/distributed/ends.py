@@ -1,0 +1,91 @@
+"""What a result says of documents in other parts: those that stand for them, and the other ends of pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from dedup import schema
+from dedup import tables as run_tables
+from dedup.distributed.flow import Message, Tables, ask, deal, part_of_place, rows
+
+_Int = npt.NDArray[np.int64]
+
+CHOSEN = pa.schema(
+    [("position", pa.int64()), ("story", pa.int64()), ("canonical", pa.int64()), ("reason", pa.string())]
+)
+LINKED = ("links", "unlike")  # inputs with pairs of representatives
+
+
+def linked(tables: Tables) -> pa.Table:
+    """Return the links of a part, and those refused for what the texts are, with the reason why one may not hold."""
+    links = rows(tables, "links", schema.LINKS).select(schema.LINKS.names)
+    links = links.append_column("reason", pa.repeat(pa.scalar(run_tables.TREE_CUT), len(links)))
+    return pa.concat_tables([links, rows(tables, "unlike", links.schema).select(links.column_names)])
+
+
+def ends(pairs: pa.Table) -> tuple[_Int, _Int]:
+    """Return left and right of pairs, int64[p] each."""
+    return pairs["left"].to_numpy(), pairs["right"].to_numpy()
+
+
+def tell(stream: str, asked: pa.Table | None, data: pa.Table, key: str = "position") -> Iterator[Message]:
+    """Send the rows asked for to each asker in rising order, with what they were asked by as column `place`.
+
+    Parameters
+    ----------
+    asked : of `flow.ask`, also where several parts asked for one
+    data : sorted by `key`; it has all that is asked for
+    """
+    if asked is None:
+        return
+    known, data = data[key].to_numpy(), data.combine_chunks()
+    for wanted in deal(stream, asked, asked["asker"].to_numpy()):  # one asker at a time: all may ask for all
+        place = np.sort(wanted.rows["place"].to_numpy())
+        found = data.take(pa.array(np.searchsorted(known, place))).append_column("place", pa.array(place))
+        yield Message(stream, wanted.part, found)
+
+
+def send(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
+    """Keep what others ask of a document, ask for those that this part names, and tell representatives of their group.
+
+    Inputs: documents, copies, verified, links, unlike. Streams: facts, wanted, representatives, units, linked, members.
+    """
+    if "copies" not in tables:
+        return
+    documents, copies = tables["documents"], tables["copies"]
+    position, unit, representative = (copies[name].to_numpy() for name in ("position", "unit", "representative"))
+    facts = copies.select(["position", "unit", "representative", "contained"])
+    for name in ("doc_id", "published_at", "content_key"):
+        facts = facts.append_column(documents.schema.field(name), documents[name])
+    yield Message("facts", part, facts)
+    verified = [np.concatenate(ends(tables["verified"]))] if "verified" in tables else []
+    links = np.concatenate(ends(linked(tables)))
+    yield from ask("wanted", part, np.concatenate((representative, unit, links, *verified)), starts)
+    yield from ask("representatives", part, representative, starts)
+    yield from ask("units", part, unit[representative != position], starts)
+    yield from ask("linked", part, links, starts)
+    yield from _members(facts, starts)
+
+
+def _members(facts: pa.Table, starts: _Int) -> Iterator[Message]:
+    members = facts.select(["representative", "position", "unit", "content_key"])
+    members = members.append_column("stamp", pa.array(run_tables.stamps(facts["published_at"])))
+    yield from deal("members", members, part_of_place(members["representative"].to_numpy(), starts))
+
+
+def answer(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
+    """Tell who asked what is known of a document, with the canonical article of its story if it is a representative.
+
+    Inputs: facts, chosen, wanted. Stream: known.
+    """
+    facts = tables.get("facts")
+    if facts is None:
+        return
+    chosen = rows(tables, "chosen", CHOSEN)
+    canonical = np.full(len(facts), -1)
+    canonical[chosen["position"].to_numpy() - starts[part]] = chosen["canonical"].to_numpy()
+    yield from tell("known", tables.get("wanted"), facts.append_column("canonical", pa.array(canonical)))

@@ -1,0 +1,87 @@
+"""What a distributed job will do, before it runs: its stages, with estimated rows and bytes.
+
+The estimates start from what the steps sent on 50,000 articles resampled over one year, and grow with the measured
+slope; docs/spark.md says how they were measured, and what they become for other corpora.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+MEASURED = 50_000  # documents on which the figures of `STAGES` were measured
+_TEXT_BYTES = 2_100  # of an article there
+_LEAST, _MOST = 8 << 20, 128 << 20
+_TASK = 12  # times its input bytes that a part may need: what is kept of it, what is sent to it, and room to work
+
+
+class Stage(NamedTuple):
+    """A stage of `job.py` and what its steps send."""
+
+    name: str
+    steps: int
+    what: str
+    rows: float  # a document
+    bytes: float  # a document; those that hold whole texts grow with these
+    slope: float  # of log bytes against log documents
+
+
+STAGES = (
+    Stage("read", 4, "documents, sketches, counted terms", 12.0, 12_700, 1.0),
+    Stage("boilerplate", 17, "shingles that may be frequent, documents without them", 346.4, 7_855, 1.0),
+    Stage("copies", 14, "bands, rare shingles, sketches of candidate pairs", 189.6, 2_746, 1.0),
+    Stage("groups", 24, "pairs, labels, what the policy reads", 12.1, 414, 1.0),
+    Stage("similar pairs", 25, "vectors of slots that meet, pairs, feedback, texts of links", 376.5, 16_913, 1.19),
+    Stage("linkage", 5, "links", 18.9, 433, 1.23),
+    Stage("canonical", 13, "what each document is measured against, the tables", 73.6, 3_556, 1.08),
+)
+_LEFT_OUT = {
+    "exact": ("boilerplate", "similar pairs", "linkage"),
+    "duplicate": ("similar pairs", "linkage"),
+    "story": (),
+}
+
+
+def default_parts(size: int) -> int:
+    """Return how many parts an input of so many bytes has: 64 before they grow beyond 8 MB, and none above 128 MB.
+
+    The more parts, the smaller the blocks they send each other.
+    """
+    return max(1, -(-size // min(max(size // 64, _LEAST), _MOST)))
+
+
+def estimate(documents: int, size: int, text_bytes: int, level: str) -> dict[str, Any]:
+    """Foretell the stages of a job.
+
+    Parameters
+    ----------
+    documents : of the input, which is stored in `size` bytes
+    text_bytes : of all texts
+    level : how far the job goes
+
+    Returns
+    -------
+    Plain data: `parts`, `documents_per_part`, `task_bytes` (memory of one task, about) and `stages`, each with `stage`,
+    `steps`, `sends`, `rows` and `bytes`.
+    """
+    parts = default_parts(size)
+    length = text_bytes / max(documents, 1) / _TEXT_BYTES
+    stages = []
+    for stage in STAGES:
+        if stage.name not in _LEFT_OUT[level]:
+            grown = documents * max(documents / MEASURED, 0.01) ** (stage.slope - 1)
+            stages.append(
+                {
+                    "stage": stage.name,
+                    "steps": stage.steps,
+                    "sends": stage.what,
+                    "rows": round(stage.rows * grown),
+                    "bytes": round(stage.bytes * length * grown),
+                }
+            )
+    return {
+        "documents": documents,
+        "parts": parts,
+        "documents_per_part": -(-documents // parts),
+        "task_bytes": _TASK * (-(-text_bytes // parts)) + (200 << 20),
+        "stages": stages,
+    }

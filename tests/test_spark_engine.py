@@ -1,0 +1,193 @@
+"""The Spark engine: supersteps as its twin in this process runs them, errors, restarts, and what it must not use."""
+
+import ast
+import sys
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from in_process import InProcess
+
+import dedup
+from dedup.distributed import blocks, flow
+from dedup.distributed.flow import Message, deal
+from dedup.errors import InputError, ResourceError, SettingsError
+
+ENGINE = Path(dedup.__file__).parent / "engines" / "spark.py"
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory):
+    """A Spark session of two threads."""
+    sql = pytest.importorskip("pyspark.sql")
+    builder = sql.SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
+    builder = builder.config("spark.sql.warehouse.dir", str(tmp_path_factory.mktemp("warehouse")))
+    found = builder.config("spark.log.level", "OFF").getOrCreate()
+    from pyspark import cloudpickle
+
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the workers cannot import tests
+    yield found
+    found.stop()
+
+
+@pytest.fixture
+def engine(session):
+    """An engine on it, with a temporary folder."""
+    from dedup.engines.spark import SparkEngine
+
+    with SparkEngine(session) as made:
+        yield made
+
+
+def numbers(origin, batches):
+    """Send the rows of a frame to part 0, some at a time."""
+    for batch in batches:
+        yield Message("numbers", 0, pa.Table.from_batches([batch]))
+
+
+def spread(part, tables, *, parts):
+    """Deal numbers by their hash, and tell each part how many were sent to it."""
+    table = tables["numbers"]
+    to = flow.part_of_hash(table["n"].to_numpy().astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15), parts)
+    yield from deal("dealt", table, to)
+    for target in range(parts):
+        yield Message("counts", target, pa.table({"from": [part], "count": [int((to == target).sum())]}))
+
+
+def summed(part, tables):
+    """Return a part's rows in the order in which they came, and what it was told."""
+    rows, told = tables["dealt"], tables["counts"]
+    yield Message("kept", part, rows)
+    yield Message("total", part, pa.table({"rows": [len(rows)], "told": [sum(told["count"].to_pylist())]}))
+
+
+def refuse(part, tables):
+    """Find fault with the input."""
+    raise InputError(f"part {part}: got rows, wanted none; take them out")
+
+
+def stumble(part, tables):
+    """Fail as nobody foresaw."""
+    raise ZeroDivisionError("over nothing")
+
+
+def rows_of(found):
+    return {part: table.to_pylist() for part, table in found.items()}
+
+
+@pytest.mark.parametrize("parts", [1, 5])
+def test_steps_are_those_of_the_twin(session, engine, parts):
+    table = pa.table({"n": np.arange(20_000)})
+    mine, twin = engine.flow("twin", parts), InProcess(parts)
+    given = {"numbers": mine.dataset(session.range(0, 20_000, 1, 1).toDF("n"), numbers)}
+    for made, inputs in ((mine, given), (twin, {"numbers": {0: table}})):
+        first = made.step("spread", partial(spread, parts=parts), **inputs)
+        second = made.step("sum", summed, dealt=first["dealt"], counts=first["counts"])
+        made.found = rows_of(made.gather(second["total"])), rows_of(made.gather(second["kept"]))
+        assert not made.gather(second["nothing"])
+    assert mine.found == twin.found
+    assert sum(rows[0]["rows"] for rows in mine.found[0].values()) == 20_000
+    fields = pa.schema([("n", pa.int64())])
+    assert sorted(mine.frame(second_of(mine, parts), fields).toArrow()["n"].to_pylist()) == list(range(20_000))
+
+
+def second_of(made, parts):
+    """Run a step that sends everything on."""
+    frame = made.session.range(0, 20_000, 1, 3).toDF("n")
+    return made.step("again", partial(spread, parts=parts), numbers=made.dataset(frame, numbers))["dealt"]
+
+
+def test_a_large_table_goes_in_blocks_and_comes_whole(session, engine):
+    made = engine.flow("large", 2)
+    frame = session.range(0, 3_000_000, 1, 2).toDF("n")
+    found = made.step("spread", partial(spread, parts=2), numbers=made.dataset(frame, numbers))["dealt"]
+    assert found.count() > 24_000_000 // blocks.BYTES
+    total = made.step("sum", count_rows, dealt=found)["total"]
+    assert sum(table["rows"][0].as_py() for table in made.gather(total).values()) == 3_000_000
+
+
+def count_rows(part, tables):
+    """Count a part's rows."""
+    yield Message("total", part, pa.table({"rows": [len(tables["dealt"])]}))
+
+
+def test_errors_of_ours_come_back_and_others_in_one_line(session, engine):
+    made = engine.flow("errors", 2)
+    given = made.dataset(session.range(3).toDF("n"), numbers)
+    with pytest.raises(InputError, match=r"part 0: got rows, wanted none; take them out$"):
+        made.step("refuse", refuse, numbers=given)
+    with pytest.raises(ResourceError, match=r"spark step stumble: ZeroDivisionError: over nothing; .*--checkpoint"):
+        made.step("stumble", stumble, numbers=given)
+
+
+def test_more_than_a_program_may_hold_is_not_gathered(session, engine, monkeypatch):
+    made = engine.flow("gather", 1)
+    given = made.dataset(session.range(10_000).toDF("n"), numbers)
+    monkeypatch.setattr(flow, "MOST_GATHERED", 10_000)
+    with pytest.raises(ResourceError, match=r"got 8\d,\d{3} bytes for the driver, wanted at most 10,000"):
+        made.gather(made.step("spread", partial(spread, parts=1), numbers=given)["dealt"])
+
+
+def noted(part, tables, *, to):
+    """Leave a trace of having run."""
+    Path(to, f"{part}").write_text("ran", "utf-8")
+    yield Message("kept", part, tables["numbers"])
+
+
+def test_a_rerun_goes_on_after_the_last_finished_step(session, tmp_path):
+    from dedup.engines.spark import SparkEngine
+
+    seen = tmp_path / "seen"
+    seen.mkdir()
+    for attempt in range(2):
+        made = SparkEngine(session, str(tmp_path / "checkpoint")).flow("job", 1)
+        given = made.dataset(session.range(7).toDF("n"), numbers)
+        first = made.step("first", partial(noted, to=str(seen)), numbers=given)
+        assert len(list(seen.iterdir())) == 1 - attempt, "a finished step must not run again"
+        for file in seen.iterdir():
+            file.unlink()
+        if attempt == 0:
+            with pytest.raises(ResourceError):
+                made.step("second", stumble, numbers=first["kept"])
+        else:
+            second = made.step("second", partial(noted, to=str(seen)), numbers=first["kept"])
+            assert len(list(seen.iterdir())) == 1, "an unfinished one must"
+            assert sum(len(table) for table in made.gather(second["kept"]).values()) == 7
+
+
+def test_settings_of_the_session_are_put_back(session, engine):
+    before = session.conf.get("spark.sql.execution.arrow.maxRecordsPerBatch")
+    made = engine.flow("settings", 1)
+    made.step("spread", partial(spread, parts=1), numbers=made.dataset(session.range(3).toDF("n"), numbers))
+    assert session.conf.get("spark.sql.execution.arrow.maxRecordsPerBatch") == before
+
+
+def test_it_uses_neither_rdds_nor_the_context_and_collects_what_is_bounded():
+    tree = ast.parse(ENGINE.read_text("utf-8"))
+    used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    assert not used & {"rdd", "sparkContext", "_jdf", "_jsparkSession", "_sc", "toPandas", "toArrow", "toLocalIterator"}
+    collecting = {
+        function.name
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Attribute) and node.attr in ("collect", "first", "take", "head")
+    }
+    assert collecting <= {"gather", "_finished"}, "both bring what was counted, or one row"
+
+
+def test_a_session_of_many_machines_needs_a_folder():
+    pytest.importorskip("pyspark.sql")
+    from dedup.engines.spark import SparkEngine
+
+    class Conf:
+        def get(self, name, default=None):
+            return "yarn"
+
+    class Session:
+        conf = Conf()
+
+    with pytest.raises(SettingsError, match="checkpoint: got none for a session on yarn; name a folder"):
+        SparkEngine(Session())

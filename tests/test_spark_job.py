@@ -1,0 +1,159 @@
+"""The whole job on Spark sessions: the tables of one machine, from any session, with executors killed on the way."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from conftest import SEEDS
+
+import dedup
+
+pytest.importorskip("pyspark.sql")
+
+ROOT = Path(__file__).parents[1]
+G5W = ROOT.parent / "shared" / "data" / "open" / "g5w_news_cluster.parquet"
+TABLES = ("documents", "groups", "clusters", "pairs")
+
+
+@pytest.fixture(scope="module")
+def expected():
+    """What one machine finds in the sample articles."""
+    return dedup.cluster(SEEDS)
+
+
+def run(folder, **given):
+    """Run a job in a process of its own, and return what it wrote."""
+    settings = folder / "settings.json"
+    settings.write_text(json.dumps({"inputs": [str(SEEDS)], "out": str(folder / "OUT"), **given}), "utf-8")
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    environment = {
+        **os.environ,
+        "PYTHONPATH": path,
+        "SPARK_WORKER_DIR": str(folder / "workers"),
+        **given.get("env", {}),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.spark_job", str(settings)],
+        cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=1200,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-4000:]
+    return dedup.open_run(folder / "OUT")
+
+
+def same(got, wanted):
+    for name in TABLES:
+        table = getattr(got, name)
+        assert table.num_rows > 0
+        assert table.equals(getattr(wanted, name)), name
+
+
+def quiet(**more):
+    return {"spark.ui.enabled": "false", "spark.log.level": "OFF", **more}
+
+
+def test_a_classic_session_finds_the_same(expected, tmp_path):
+    found = run(tmp_path, master="local[2]", parts=3, conf=quiet())
+    same(found, expected)
+    assert found.verify() == []
+    assert found.manifest["run_id"] == expected.manifest["run_id"]
+    assert found.manifest["counts"] == expected.manifest["counts"]
+    assert found.manifest["skipped"] == expected.manifest["skipped"]
+
+
+def test_spark_connect_finds_the_same_in_a_frame(tmp_path):
+    """Rows in another order, in several files, of which Spark makes the partitions."""
+    pytest.importorskip("grpc")
+    rows = [json.loads(line) for path in sorted(SEEDS.glob("*.jsonl")) for line in path.read_text("utf-8").splitlines()]
+    names = sorted({name for row in rows for name in row})
+    rows = [{name: row.get(name) for name in names} for row in rows[::-1]]
+    for number in range(3):
+        pq.write_table(pa.Table.from_pylist(rows[number::3]), tmp_path / f"{number}.parquet")
+    wanted = dedup.cluster(pa.Table.from_pylist(rows))
+    found = run(tmp_path, remote="local[2]", frame=str(tmp_path / "*.parquet"), parts=2)
+    columns = ["doc_id", "story_id", "duplicate_id", "canonical_doc_id", "relation", "similarity", "cosine"]
+    assert found.documents.select(columns).equals(wanted.documents.select(columns))
+    assert found.clusters.equals(wanted.clusters)
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory):
+    """The environment that docs/spark.md tells how to pack."""
+    page = (ROOT / "docs" / "spark.md").read_text("utf-8")
+    commands = re.findall(r"^    (python3 -m venv env|env/bin/.*)$", page, re.MULTILINE)
+    assert len(commands) == 3, "make, install, pack"
+    folder = tmp_path_factory.mktemp("environment")
+    for command in commands:
+        line = command.replace("'dedup-stories[spark]'", f"'{ROOT}'").replace("python3", sys.executable)
+        environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
+        subprocess.run(line, shell=True, cwd=folder, env=environment, check=True, capture_output=True)
+    return folder / "env.tar.gz"
+
+
+def test_a_cluster_with_a_packed_environment_survives_killed_executors(archive, expected, tmp_path):
+    """Two executors with an environment of their own; one is killed while boilerplate is learnt, one in pass 2."""
+    checkpoint = tmp_path / "checkpoint"
+    conf = quiet(**{
+        "spark.archives": f"{archive}#env",
+        "spark.executor.memory": "1g",
+        "spark.executorEnv.NUMBA_CACHE_DIR": str(tmp_path / "kernels"),
+    })  # fmt: skip
+    killed = []
+    watching = threading.Thread(target=kill, args=(checkpoint, ("boilerplate", "vectors"), killed), daemon=True)
+    watching.start()
+    found = run(
+        tmp_path, master="local-cluster[2,1,2048]", checkpoint=str(checkpoint), parts=3, conf=conf,
+        env={"PYSPARK_PYTHON": "./env/bin/python", "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert len(killed) == 2, "an executor must have been killed in each of two stages"
+    same(found, expected)
+
+
+def kill(checkpoint, stages, killed):
+    """Kill an executor as soon as a step of each stage has begun to write."""
+    for stage in stages:
+        while not (checkpoint.is_dir() and any(stage in path.name for path in checkpoint.glob("*/*"))):
+            time.sleep(0.05)
+        while not (found := executors(checkpoint)):
+            time.sleep(0.05)
+        os.kill(found[0], signal.SIGKILL)
+        killed.append(stage)
+
+
+def executors(checkpoint):
+    """List the processes of executors that this test's session started."""
+    mine = str(checkpoint.parent)
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (path / "cmdline").read_bytes().decode(errors="replace")
+            if "CoarseGrainedExecutorBackend" in command and mine in str((path / "cwd").readlink()):
+                found.append(int(path.name))
+        except OSError:
+            continue
+    return sorted(found)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.skipif(not G5W.exists(), reason="the shared articles are not here")
+@pytest.mark.parametrize("parts", [1, 5])
+def test_real_articles(tmp_path, parts):
+    same(run(tmp_path, master="local[2]", inputs=[str(G5W)], parts=parts, conf=quiet()), dedup.cluster(G5W))
+
+
+@pytest.mark.exhaustive
+def test_fifty_thousand_resampled_articles(tmp_path):
+    from benchmarks import corpus
+
+    source = corpus.write(tmp_path / "articles.parquet", corpus.read(corpus.SEEDS), 50_000, 3)
+    same(run(tmp_path, master="local[2]", inputs=[str(source)], conf=quiet()), dedup.cluster(source))
+    shutil.rmtree(tmp_path)
