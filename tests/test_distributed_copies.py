@@ -124,6 +124,12 @@ def copies_of(seed, n, length=120, changed=2):
     return rows
 
 
+def windows():
+    """Texts that overlap: each shingle is in ten of them, and each has words in common with eighteen."""
+    stream = words(random.Random(5), 1500)
+    return [{"id": str(at), "title": "Tide", "text": " ".join(stream[at : at + 100])} for at in range(0, 1400, 10)]
+
+
 def with_duplicates(params, **changes):
     return replace(params, duplicates=replace(params.duplicates, **changes))
 
@@ -159,19 +165,19 @@ class TestAsOnOneMachine:
 
     def test_more_partners_than_a_text_may_have(self, parts, backwards):
         """The prefix join keeps those that share most, and of equals the first in its lists."""
-        stream, rows = words(random.Random(5), 1500), copies_of(1, 40)
-        for at in range(0, 1400, 10):  # each shingle is in ten of these, and each has words in common with eighteen
-            rows.append({"id": str(at), "title": "Flood", "text": " ".join(stream[at : at + 100])})
+        rows = copies_of(1, 40) + windows()
         _, _, skipped, _ = compared(rows, with_duplicates(Params(), hot_key=12), parts, backwards)
         assert skipped["hot_keys"]
         assert skipped["duplicate_pairs"]
 
     def test_pair_budget(self, parts, backwards):
         rows = [row for seed in range(8) for row in copies_of(seed, 40, changed=12)]
-        _, pairs, skipped, engine = compared(rows, with_duplicates(Params(), pair_budget=3), parts, backwards)
-        assert skipped["duplicate_pairs"] > 0
-        assert len(pairs) <= 3 * len(rows)
+        params = with_duplicates(Params(), hot_key=12, pair_budget=3)
+        _, pairs, skipped, engine = compared(rows + windows(), params, parts, backwards)
+        assert len(pairs) <= 3 * (len(rows) + len(windows()))
         assert "copies-budget" in engine.sent
+        unbound = compared(rows + windows(), with_duplicates(params, pair_budget=64), parts, backwards)[2]
+        assert skipped["duplicate_pairs"] > unbound["duplicate_pairs"] > 0  # by the budget, and by the prefix join
 
     def test_nothing_but_empty_texts(self, parts, backwards):
         rows = [{"id": str(n), "title": None, "text": " ", "published_at": None} for n in range(9)]
