@@ -20,7 +20,7 @@ from conftest import run as run_here
 import dedup
 from dedup.errors import SettingsError
 
-pytest.importorskip("pyspark.sql")
+pyspark = pytest.importorskip("pyspark")
 
 ROOT = Path(__file__).parents[1]
 G5W = ROOT.parent / "shared" / "data" / "open" / "g5w_news_cluster.parquet"
@@ -139,6 +139,8 @@ def test_a_cluster_with_a_packed_environment_survives_killed_executors(archive, 
         "spark.executor.memory": "1g",
         "spark.executorEnv.NUMBA_CACHE_DIR": str(tmp_path / "kernels"),
     })  # fmt: skip
+    work = Path(pyspark.__file__).parent / "work"  # where a local cluster unpacks archives, whatever it is told
+    before = set(work.glob("*"))
     killed = []
     watching = threading.Thread(target=kill, args=(checkpoint, ("boilerplate", "vectors"), killed), daemon=True)
     watching.start()
@@ -146,6 +148,8 @@ def test_a_cluster_with_a_packed_environment_survives_killed_executors(archive, 
         tmp_path, master="local-cluster[2,1,2048]", checkpoint=str(checkpoint), parts=3, conf=conf,
         env={"PYSPARK_PYTHON": "./env/bin/python", "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
+    for left in set(work.glob("*")) - before:
+        shutil.rmtree(left)
     assert len(killed) == 2, "an executor must have been killed in each of two stages"
     same(found, expected)
 
@@ -155,24 +159,29 @@ def kill(checkpoint, stages, killed):
     for stage in stages:
         while not (checkpoint.is_dir() and any(stage in path.name for path in checkpoint.glob("*/*"))):
             time.sleep(0.05)
-        while not (found := executors(checkpoint)):
+        while not (found := executors()):
             time.sleep(0.05)
         os.kill(found[0], signal.SIGKILL)
         killed.append(stage)
 
 
-def executors(checkpoint):
-    """List the processes of executors that this test's session started."""
-    mine = str(checkpoint.parent)
-    found = []
+def executors():
+    """List the processes of executors below this one."""
+    parents, found = {}, []
     for path in Path("/proc").glob("[0-9]*"):
         try:
-            command = (path / "cmdline").read_bytes().decode(errors="replace")
-            if "CoarseGrainedExecutorBackend" in command and mine in str((path / "cwd").readlink()):
+            parents[int(path.name)] = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+            if b"CoarseGrainedExecutorBackend" in (path / "cmdline").read_bytes():
                 found.append(int(path.name))
-        except OSError:
+        except OSError:  # it has ended
             continue
-    return sorted(found)
+
+    def is_mine(pid):
+        while pid in parents and pid != os.getpid():
+            pid = parents[pid]
+        return pid == os.getpid()
+
+    return sorted(filter(is_mine, found))
 
 
 @pytest.mark.exhaustive
