@@ -110,7 +110,8 @@ def _child(source: str, out: str, master: str, parts: str) -> None:
     from pyspark.sql import SparkSession
 
     import dedup
-    from dedup.engines.spark import SparkEngine, SparkFlow
+    from dedup.engines.spark import SparkEngine
+    from dedup.engines.spark_flow import SparkFlow
 
     conf = {"spark.driver.memory": "4g", "spark.ui.port": str(PORT), "spark.log.level": "OFF"}
     builder = SparkSession.builder.master(master).config("spark.ui.showConsoleProgress", "false")

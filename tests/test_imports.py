@@ -85,7 +85,7 @@ ONLY_IN = {
     "typer": {"cli.py", "failures.py", "options.py"},
     "rich": {f"terminal/{part}.py" for part in ("overview", "scoring", "screen", "stories", "tree", "waiting")},
     "numba": {"kernels/jit.py", "kernels/packing.py"},
-    "pyspark": {"engines/spark.py", "engines/spark_inputs.py"},
+    "pyspark": {"engines/spark.py", "engines/spark_flow.py", "engines/spark_inputs.py"},
 }
 
 

@@ -22,7 +22,8 @@ from dedup.run import Result
 from dedup.schema import DOCUMENTS
 
 if TYPE_CHECKING:
-    from dedup.engines.spark import SparkEngine, SparkFlow
+    from dedup.engines.spark import SparkEngine
+    from dedup.engines.spark_flow import SparkFlow
 
 
 def cluster(articles: Any, params: Params, engine: SparkEngine, clock: Clock) -> Result:

@@ -1,0 +1,201 @@
+"""Supersteps (`distributed/flow.py`) as DataFrames of a Spark session.
+
+A row is a block: an Arrow table as one binary value, and for which part it is. Each step is one exchange by part and
+one `mapInArrow`, and writes Parquet to storage that all machines share: that cuts the lineage, and a rerun goes on
+there.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial, reduce
+from itertools import groupby
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+from pyspark import TaskContext
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark.sql import functions as f
+
+from dedup.distributed import blocks, flow
+from dedup.distributed.flow import Function, Message
+from dedup.errors import ResourceError
+
+_COLUMNS = "part int, origin int, number int, block binary"
+_SENT = f"stream string, {_COLUMNS}"
+_UNKNOWN = 1 << 62  # bytes
+_ORDER = ("part", "input", "origin", "number")
+# Rows are megabytes here: by the thousand, as Spark takes them, they would fill the memory of an executor.
+_CONF = {
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "64",
+    "spark.sql.execution.arrow.maxBytesPerBatch": str(16 * blocks.BYTES),
+    "spark.sql.parquet.columnarReaderBatchSize": "16",
+    "spark.sql.adaptive.enabled": "false",  # there is nothing to adapt: parts are even, and each step would take longer
+}
+
+
+class Held(NamedTuple):
+    """A dataset: blocks in a DataFrame of part, origin, number and block, and the most bytes that they can have."""
+
+    frame: DataFrame
+    most: int
+
+
+class SparkFlow:
+    """The supersteps of one job; see `distributed.flow.Flow`."""
+
+    def __init__(self, session: SparkSession, folder: str, parts: int, keep: bool) -> None:
+        self.session = session
+        self.parts = parts
+        self.sent: dict[str, int] = {}  # bytes of the blocks that each step sent
+        self._folder = folder
+        self._keep = keep
+
+    def step(self, name: str, function: Function, /, **inputs: Any) -> Streams:
+        """Run a function on every part; see `Flow.step`."""
+        folder = f"{self._folder}/{len(self.sent):03d}-{name}"
+        found = self._finished(folder)
+        if found is None:
+            found = self._run(name, folder, function, inputs)
+        self.sent[name] = sum(found.values())
+        return Streams(self.session, folder, found)
+
+    def _run(self, name: str, folder: str, function: Function, inputs: dict[str, Any]) -> dict[str, int]:
+        frames = [held.frame.withColumn("input", f.lit(key)) for key, held in inputs.items() if held is not None]
+        if not frames:
+            return {}
+        seen = Observation()
+        with _settings(self.session):
+            sent = (
+                reduce(DataFrame.unionByName, frames)
+                .repartition(self.parts, "part")
+                .sortWithinPartitions(*_ORDER)
+                .mapInArrow(partial(blocks.superstep, function), _SENT)
+                .observe(seen, f.collect_set("stream").alias("streams"), f.sum(f.octet_length("block")).alias("bytes"))
+            )
+            with told(name):
+                sent.write.mode("overwrite").partitionBy("stream").parquet(folder)
+            found = seen.get
+            streams = dict.fromkeys(sorted(found["streams"] or ()), 0)
+            if streams:
+                streams[min(streams)] = int(found["bytes"] or 0)
+            if self._keep:
+                done = self.session.createDataFrame([(json.dumps(streams),)], "done string")
+                done.coalesce(1).write.mode("overwrite").parquet(f"{folder}.done")
+        return streams
+
+    def _finished(self, folder: str) -> dict[str, int] | None:
+        """Return what an earlier run noted of a step, None where it did not end."""
+        if not self._keep:
+            return None
+        try:
+            rows = self.session.read.schema("done string").parquet(f"{folder}.done").collect()
+        except PySparkException as error:
+            if error.getCondition() == "PATH_NOT_FOUND":
+                return None
+            raise
+        found: dict[str, int] | None = json.loads(rows[0].done) if rows else None
+        return found
+
+    def blocks(self, dataset: Any) -> Iterator[pa.Table]:
+        """Bring a dataset to the program block by block; see `Flow.blocks`."""
+        if dataset is not None:
+            for row in dataset.frame.select("block").toLocalIterator():
+                yield blocks.unpacked(row.block)
+
+    def gather(self, dataset: Any) -> dict[int, pa.Table]:
+        """Bring a small dataset to the program; see `Flow.gather`."""
+        if dataset is None:
+            return {}
+        frame, most = dataset
+        if most > flow.MOST_GATHERED:  # of all streams of its step: what is this one's?
+            most = frame.agg(f.sum(f.octet_length("block"))).first()[0] or 0
+        flow.check_gathered(most, "a sum over all parts")
+        rows = frame.orderBy("part", "origin", "number").collect()  # as small as was just checked
+        return {
+            part: pa.concat_tables([blocks.unpacked(row.block) for row in some])
+            for part, some in groupby(rows, key=lambda row: row.part)
+        }
+
+    def dataset(self, frame: DataFrame, function: Any) -> Held:
+        """Make a dataset of any DataFrame: `function` makes messages of (number of the partition, its batches)."""
+        return Held(frame.mapInArrow(partial(_from_frame, function), _SENT).drop("stream"), _UNKNOWN)
+
+    def held(self, tables: Mapping[int, pa.Table]) -> Held:
+        """Make a dataset of small tables that the program holds, by part."""
+        made = [Message("", part, table) for part, table in sorted(tables.items())]
+        rows = [row for batch in blocks.packed(made, 0) for row in batch.drop_columns(["stream"]).to_pylist()]
+        return Held(self.session.createDataFrame([tuple(row.values()) for row in rows], _COLUMNS), _UNKNOWN)
+
+    def frame(self, dataset: Any, fields: pa.Schema) -> DataFrame:
+        """Turn the tables of a dataset into a DataFrame of their rows."""
+        from pyspark.sql.pandas.types import from_arrow_schema  # noqa: PLC0415
+
+        empty = self.session.createDataFrame([], from_arrow_schema(fields))
+        return empty if dataset is None else dataset.frame.select("block").mapInArrow(blocks.rows_of, empty.schema)
+
+
+class Streams(Mapping[str, Any]):
+    """What a step sent, by stream; None for a stream without messages."""
+
+    def __init__(self, session: SparkSession, folder: str, sent: dict[str, int]) -> None:
+        self._session, self._folder, self._streams = session, folder, tuple(sent)
+        self._bytes = sum(sent.values())
+
+    def __getitem__(self, stream: str) -> Held | None:
+        if stream not in self._streams:
+            return None
+        return Held(self._session.read.schema(_COLUMNS).parquet(f"{self._folder}/stream={stream}"), self._bytes)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._streams)
+
+    def __len__(self) -> int:
+        return len(self._streams)
+
+
+@contextmanager
+def _settings(session: SparkSession) -> Iterator[None]:
+    """Set what blocks need in the session, and put back what was there."""
+    before = {name: session.conf.get(name, None) for name in _CONF}
+    for name, value in _CONF.items():
+        session.conf.set(name, value)
+    try:
+        yield
+    finally:
+        for name, old in before.items():
+            if old is None:
+                session.conf.unset(name)
+            else:
+                session.conf.set(name, old)
+
+
+@contextmanager
+def told(name: str) -> Iterator[None]:
+    """Turn an error of a worker that one of ours caused into that again, and any other into one line."""
+    try:
+        yield
+    except PySparkException as error:
+        if (own := blocks.marked_error(str(error))) is not None:
+            raise own from None
+        raise ResourceError(
+            f"spark step {name}: {first_line(error)}; see the log of the executors, and start again with the same "
+            "--checkpoint to go on after the last finished step"
+        ) from error
+
+
+def first_line(error: PySparkException) -> str:
+    """Return what went wrong, without the trace around it."""
+    text = str(error)
+    causes = re.findall(r"^\s*(?:Caused by: )?([\w.]*(?:Error|Exception|Interrupt): .*)$", text, re.MULTILINE)
+    lines = [*causes, *filter(str.strip, text.splitlines()), type(error).__name__]
+    return str(lines[0]).strip()
+
+
+def _from_frame(function: Any, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    task: Any = TaskContext.get()  # on the worker
+    yield from blocks.messages_of(function, task.partitionId(), batches)
