@@ -1,6 +1,6 @@
 """The job on Spark beside the job on one machine: python -m benchmarks.on_spark --articles 50000 [--corpus FILE].
 
-Peaks are resident sizes read from /proc ten times a second: of the program, the JVM (driver and executors in one, on a
+Peaks are resident sizes read from /proc twice a second: of the program, the JVM (driver and executors in one, on a
 local session) and of each of its Python workers. Shuffle bytes are Spark's own, by step.
 """
 
@@ -21,7 +21,7 @@ from typing import Any
 
 from benchmarks import corpus, whole
 
-_POLL = 0.1
+_POLL = 0.5
 PORT = 4058
 
 
