@@ -76,8 +76,9 @@ def manifest(
     tables: Results, report: Read, params: Params, skipped: Mapping[str, int], seconds: dict[str, float]
 ) -> dict[str, Any]:
     """Describe the run as `findings.manifest` does; parameters as of `result`."""
-    read = {"rejected": len(report.rejects), **tables.boilerplate, **report.counts, "records": report.n_records}
-    return findings.described(params, report.files, {**tables.counts, **read}, Counter(skipped), seconds, {})
+    first = {"documents": tables.counts["documents"], "rejected": len(report.rejects)}  # in the order of one machine
+    counts = first | tables.counts | tables.boilerplate | report.counts | {"records": report.n_records}
+    return findings.described(params, report.files, counts, Counter(skipped), seconds, {})
 
 
 def fields_of(params: Params, kept: Mapping[str, pa.Field]) -> dict[str, pa.Schema]:
