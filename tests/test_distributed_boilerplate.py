@@ -13,7 +13,7 @@ from test_boilerplate import FOOTERS, articles, prose, without
 from test_shared_data import DATA, needs_open
 
 from dedup import boilerplate as local
-from dedup import pipeline, schema
+from dedup import pipeline, schema, weighing
 from dedup.distributed import boilerplate
 from dedup.engines.local import LocalEngine
 from dedup.params import BoilerplateParams, Params
@@ -97,13 +97,37 @@ class TestLikeOneMachine:
         rows = without(newsroom(), "source")
         assert check(rows, parts, backwards)[0] > 50
 
-    def test_small_samples(self, parts, backwards, monkeypatch):
-        """Frequencies are learnt from the first documents that are sampled, though that is where parts begin."""
+    def test_frequencies(self, parts, backwards, monkeypatch):
+        """They are learnt from the first documents, and the first that are sampled, wherever parts begin."""
         for module in (local, boilerplate.unrelated):
             monkeypatch.setattr(module, "FREQUENCY_SAMPLE", 20)
             monkeypatch.setattr(module, "MOST_LEARNT", 50)
+        learnt = set()
+        by_frequencies = weighing.by_frequencies
+
+        def seen(own, *spill):
+            learnt.add((own.documents, own.terms.tobytes(), own.counts.tobytes()))
+            return by_frequencies(own, *spill)
+
+        monkeypatch.setattr(weighing, "by_frequencies", seen)
         params = Params(boilerplate=BoilerplateParams(sample=4, alike=0.01, above_chance=1.1))
         check(newsroom(), parts, backwards, params)
+        assert [documents for documents, *_ in learnt] == [50, 50]  # of sources and of the corpus, not twice as many
+
+    def test_one_source_knows_better(self, parts, backwards):
+        """What is boilerplate of one source goes from the same text in another."""
+        params = Params(boilerplate=BoilerplateParams(corpus_share=1))
+        rows = [*articles(20), *articles(20, "Delta Radio", footer=False)]
+        rows += [{**row, "id": f"twin-{row['id']}", "title": "Twin", "source": "Delta Radio"} for row in rows[:3]]
+        rows += [{**row, "id": f"unknown-{row['id']}", "title": "Other", "source": None} for row in rows[:2]]
+        assert check(rows, parts, backwards, params)[0] == 25
+
+    @pytest.mark.parametrize("known", [True, False])
+    def test_equal_texts_count_once(self, parts, backwards, known):
+        """Wherever they lie: under other titles they are in other parts."""
+        rows = [{**row, "id": f"{row['id']}-{k}", "title": prose(5, f"{k}")} for row in articles(4) for k in range(9)]
+        rows = rows if known else [{**row, "source": None if place % 2 else "A"} for place, row in enumerate(rows)]
+        assert check(rows, parts, backwards)[0] == 0
 
     def test_the_least_count(self, parts, backwards):
         params = Params(boilerplate=BoilerplateParams(least=2, source_share=0, corpus_share=0, titled=10))
@@ -149,13 +173,13 @@ def test_a_footer_in_every_document_is_sent_by_its_first_members():
 @pytest.mark.parametrize("copies", [0, 2])
 def test_parts_name_what_may_be_frequent_in_the_corpus(copies, monkeypatch):
     """The rest is not sent; where most are copies in other parts, as much may be frequent as parts cannot tell."""
-    rows = [*articles(60), *articles(60, "Delta Radio", footer=False)]
-    rows = [*rows, *({**row, "id": f"{row['id']}-{k}"} for k in range(copies) for row in rows)]
+    rows = without([*articles(26), *articles(94, "Delta Radio", footer=False)], "source")
+    again = [{**row, "id": f"{row['id']}-{k}", "title": f"Copy {k}"} for k in range(copies) for row in rows]
     params = Params(boilerplate=BoilerplateParams(corpus_share=0.2))
-    documents, _, flow = check(rows, 2, False, params)
-    assert documents == 60 * (1 + copies)
+    documents, _, flow = check([*rows, *again], 2, False, params)
+    assert documents == 26 * (1 + copies)
     monkeypatch.setattr(boilerplate.recurrent, "_TELLING", 10**9)
-    all_sent = check(rows, 2, False, params)[2]
+    all_sent = check([*rows, *again], 2, False, params)[2]
     assert (flow.sent["boilerplate-keys"] < 0.7 * all_sent.sent["boilerplate-keys"]) == (copies == 0)
 
 
