@@ -276,21 +276,23 @@ def _sifted_in_order(
     found: list[tuple[_Int, _Int, _Float]] = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]
     total = 0
     wave = at_once = 0
+    at_most = n
     while wave < n:
         at_once = min(max(wave // 4, _WAVES[0]), at_once or _WAVES[1])
         end = min(wave + at_once, n)
         usual = 2 * float(halves[:wave].mean()) if wave else 0.0
         most = _LEFT_TO_BOUND * max(usual, params.pair_floor)
 
-        def chunk(first: int, end: int = end, most: float = most) -> Any:
+        def chunk(first: int, end: int = end, most: float = most, at_most: int = at_most) -> Any:
             arrays = (*rows[:3], begin, size, *index, *common, postings.CHECKPOINTS, most, undated, low, *refused)
             state = days, shares, best, neighbours, weights, least, halves
             last = min(first + _CHUNK, end)
             found: Any = cosine.similar_pairs
-            return found(first, last, order, *arrays, *state, params.pair_floor, *fading, params.pair_budget)
+            return found(first, last, order, *arrays, *state, params.pair_floor, *fading, params.pair_budget, at_most)
 
         *parts, left_out = zip(*each(chunk, range(wave, end, _CHUNK)), strict=True)
         skipped["story_pairs"] += sum(left_out)
+        at_most = cosine.AT_WORK * params.pair_budget if any(left_out) else n
         left, right, plain = map(np.concatenate, parts)
         nearest.settle(wave, end, left, right, plain, days, shares, best, neighbours, weights, least, halves, *fading)
         outweighs = plain >= halves[left] + halves[right]
