@@ -276,12 +276,13 @@ def _sifted_in_order(
     found: list[tuple[_Int, _Int, _Float]] = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]
     total = 0
     wave = at_once = 0
-    at_most = n
+    crowded = False
     while wave < n:
         at_once = min(max(wave // 4, _WAVES[0]), at_once or _WAVES[1])
         end = min(wave + at_once, n)
         usual = 2 * float(halves[:wave].mean()) if wave else 0.0
-        most = _LEFT_TO_BOUND * max(usual, params.pair_floor)
+        most = np.inf if crowded else _LEFT_TO_BOUND * max(usual, params.pair_floor)
+        at_most = params.pair_budget if crowded else n
 
         def chunk(first: int, end: int = end, most: float = most, at_most: int = at_most) -> Any:
             arrays = (*rows[:3], begin, size, *index, *common, postings.CHECKPOINTS, most, undated, low, *refused)
@@ -292,11 +293,12 @@ def _sifted_in_order(
 
         *parts, left_out = zip(*each(chunk, range(wave, end, _CHUNK)), strict=True)
         skipped["story_pairs"] += sum(left_out)
-        at_most = cosine.AT_WORK * params.pair_budget if any(left_out) else n
         left, right, plain = map(np.concatenate, parts)
         nearest.settle(wave, end, left, right, plain, days, shares, best, neighbours, weights, least, halves, *fading)
         outweighs = plain >= halves[left] + halves[right]
         at_once = _next_wave(end - wave, len(left))
+        # Where all are alike, the next ones look at the most likely places alone.
+        crowded = len(left) + sum(left_out) > cosine.AT_WORK * params.pair_budget * (end - wave)
         kept = left[outweighs], right[outweighs], plain[outweighs]
         total += len(kept[0])
         if total > params.pair_budget * max(end, 2 * _WAVES[0]):

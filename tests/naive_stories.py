@@ -102,38 +102,32 @@ def similar_pairs(first, last, rows, left_out, undated, low, refused, state, flo
     return [(i, j, cosine) for i, j, cosine in pairs if cosine > least[j] or cosine >= half[i] + halves[j]]
 
 
-def bounded_pairs(
-    first, last, rows, left_out, undated, low, refused, state, floor, fading, size, norms, budget, at_most
-):
-    """Do so by blocks, where a row looks at the places with the highest bounds alone; give how many it passes over.
+def bounded_pairs(first, last, rows, left_out, undated, low, refused, state, floor, fading, size, bound, at_most):
+    """Do so by blocks, where a row looks at the places with the highest bounds alone; give how many count as left out.
 
-    Bounds are the cosines themselves, and the product of the lengths where a row has enough pairs.
+    Take `bound(i, j, cosine)`.
     """
-    pairs, own, passed = [], Counter(), 0
+    pairs, passed = [], 0
     least, halves, above = state["least"], state["halves"], np.float32(1 + 2.0**-20)
     for start in reversed(range(0, last, size)):
         for i in range(max(first, start + 1), last):
             row = dict(sorted(rows[i].items())[left_out[i] :])
-            has_enough = own[i] >= at_most
             own_least, half = thresholds(state, i)
             bounds = {}
             for j in range(start, min(start + size, i)):
-                bound = norms[i] * norms[j] if has_enough else dot(row, rows[j])
-                told = np.float32(bound) * above
+                value = bound(i, j, dot(row, rows[j]))
+                told = np.float32(value) * above
                 matters = told >= min(least[j], own_least) or told >= np.float32(half + np.float32(halves[j]))
                 if (j < undated or j >= low[i]) and (i, j) not in refused and told >= floor and matters:
-                    bounds[j] = bound
-            wanted = sorted(bounds, key=lambda j: (-int(min(bounds[j], 1) * 1023), j))[
-                : budget if has_enough else at_most
-            ]
-            passed += len(bounds) - len(wanted)
-            met = [(i, j, cosine) for j in sorted(wanted) if (cosine := dot(row, rows[j])) >= floor]
+                    bounds[j] = value
+            looked_at = sorted(sorted(bounds, key=lambda j: (-int(min(bounds[j], 1) * 1023), j))[:at_most])
+            met = [(i, j, cosine) for j in looked_at if (cosine := dot(row, rows[j])) >= floor]
             for pair in met:
                 meet(state, *pair, fading)
             half = thresholds(state, i)[1]
-            met = [(i, j, cosine) for i, j, cosine in met if cosine > least[j] or cosine >= half + halves[j]]
-            own[i] += len(met)
-            pairs += met
+            kept = [(i, j, cosine) for i, j, cosine in met if cosine > least[j] or cosine >= half + halves[j]]
+            passed += (len(bounds) - len(looked_at)) * (2 * len(kept) >= len(looked_at))
+            pairs += kept
     half = {i: thresholds(state, i)[1] for i in range(first, last)}
     return [(i, j, cosine) for i, j, cosine in pairs if cosine > least[j] or cosine >= half[i] + halves[j]], passed
 

@@ -164,7 +164,12 @@ def similar(case, crowd=10, near=3, floor=0.05, size=64, most=0.3, budget=10**6,
     met = first, last, rows, left_out, undated, low, refused, state, floor, FADING
     if at_most is None:
         return found, told, naive.similar_pairs(*met), state
-    return found, told, naive.bounded_pairs(*met, size, common[3][:, -1], budget, at_most), state
+    lengths = common[3][:, -1]
+
+    def bound(i, j, cosine):
+        return lengths[i] * lengths[j] if most > 1 else cosine
+
+    return found, told, naive.bounded_pairs(*met, size, bound, at_most), state
 
 
 def ragged_partners(refused, n):
@@ -221,16 +226,14 @@ def test_similar_pairs_stay_within_their_budget(budget):
 
 
 @quick
-@example(all_of([{0: 1.0}] * 6, 2), 2, 3, 0.05, 1, 2, 1)  # ties
-@example(all_of([unit({0: 1.0, 1 + i: 1.0}) for i in range(7)]), 2, 3, 0.05, 3, 1, 2)
+@example(all_of([{0: 1.0}] * 6, 2), 2, 3, 0.05, 1, math.inf, 1)  # ties
+@example(all_of([unit({0: 1.0, 1 + i: 1.0}) for i in range(7)]), 2, 3, 0.05, 3, 0.0, 2)
 @given(
     neighbourhoods(), st.integers(1, 5), st.integers(1, 4), st.sampled_from([0.05, 0.3]), st.sampled_from([1, 2, 3, 5]),
-    st.integers(1, 3), st.integers(1, 4),
+    st.sampled_from([0.0, math.inf]), st.integers(1, 4),
 )  # fmt: skip
-def test_similar_pairs_look_at_the_highest_bounds(case, crowd, near, floor, size, budget, at_most):
-    (*found, left_out), told, (pairs, passed), state = similar(
-        case, crowd, near, floor, size, most=0.0, budget=budget, at_most=at_most
-    )
+def test_similar_pairs_look_at_the_highest_bounds(case, crowd, near, floor, size, most, at_most):
+    (*found, left_out), told, (pairs, passed), state = similar(case, crowd, near, floor, size, most, at_most=at_most)
     assert sorted(zip(*(column.tolist() for column in found), strict=True)) == sorted(pairs)
     assert left_out == passed
     same_state(told, state)

@@ -81,13 +81,13 @@ def similar_pairs(
     least, halves : float32[n], of the places before: as `settle` left them.
 
     budget : pairs that a row keeps, its strongest, where these rows have AT_WORK times as many on average.
-    at_most : places of a block that a row looks at more closely, those with the highest bounds. A row that has so many
-        pairs looks at `budget` places of each further block, and leaves all its common terms to the bound.
+    at_most : places of a block that a row looks at more closely, those with the highest bounds.
 
     Returns
     -------
     left, right : int64[p], right < left; cosine : float64[p]; blocks from the last, in each by left, then right.
-    left_out : int, pairs above the budget, and what was not looked at. O(postings visited + pairs met / 8).
+    left_out : int, pairs above the budget; places not looked at count where half of those looked at gave pairs.
+        O(postings visited + pairs met / 8).
     """
     accumulators = np.zeros(size, np.float64)
     flags = np.zeros((size + 15) // 8 * 8, np.uint8)
@@ -98,7 +98,6 @@ def similar_pairs(
     longest = widest(first, last, order, indptr)
     spans, factors = np.empty((2, longest + 1), np.uint32), np.empty(longest + 1, np.float64)
     at, left_out, allowed = 0, 0, AT_WORK * budget * (last - first)
-    own = np.zeros(last - first, np.int64)  # pairs of each row
     histogram = np.zeros(STEPS, np.int64)
     for b in range((last - 1) // size, -1, -1):
         base = b * size
@@ -106,8 +105,7 @@ def similar_pairs(
             continue
         _turn(norms, base, min(size, len(order) - base), by_checkpoint)
         for i in range(max(first, base + 1), last):
-            has_enough = own[i - first] >= at_most
-            c = len(checkpoints) - 1 if has_enough else last_within(norms, i, most)
+            c = last_within(norms, i, most)
             begin_rare = spread(order[i], begin[i], checkpoints[c], indptr, indices, data, common)
             end = last_listed(begin_rare, indptr[order[i] + 1], indices, starts.shape[1] - 1)
             add(begin_rare, end, indices, data, starts[b], bases[b], places, values, spans, factors, accumulators)
@@ -121,10 +119,10 @@ def similar_pairs(
             clear_flags(flags, max(undated - base, 0), min(low[i] - base, met))
             clear_flags(flags, met, (met + 7) // 8 * 8)
             count = list_flagged(flags, met, found)
-            wanted = budget if has_enough else at_most
-            if count > wanted:
-                highest(count, found, accumulators, norms[i, c], by_checkpoint[c], wanted, histogram)
-                left_out, count = left_out + count - wanted, wanted
+            passed = max(count - at_most, 0)
+            if passed > 0:
+                highest(count, found, accumulators, norms[i, c], by_checkpoint[c], at_most, histogram)
+                count = at_most
             if at + count > len(left):
                 room = 2 * (at + count)
                 left, right, cosine = longer(left, room), longer(right, room), longer(cosine, room)
@@ -136,9 +134,8 @@ def similar_pairs(
                 i, base, count, found, cosine, at, floor, days, decay_floor, time_scale, best, neighbours, weights
             )  # fmt: skip
             _, own_half = thresholds(best, weights, shares, i)
-            own[i - first] -= at
-            at = _keep(i, base, count, found, floor, least, halves, own_half, left, right, cosine, at)
-            own[i - first] += at
+            end = _keep(i, base, count, found, floor, least, halves, own_half, left, right, cosine, at)
+            left_out, at = left_out + (passed if 2 * (end - at) >= count else 0), end
             if at > 4 * allowed:
                 kept = strongest(left, right, cosine, at, first, last, budget)
                 left_out, at = left_out + at - kept, kept
