@@ -146,12 +146,8 @@ def _learnt(
         recurring.scope(codes, first, params.source_share, params.least),
         recurring.scope(everywhere, recurring.first_of_text(everywhere, digest), params.corpus_share, params.least),
     ]
-    scopes = recurring.with_entries(scopes, sketches["shingles"], spill, each)
-    # Of a text that consists mostly of what others hold there are copies, or it fills in a template: no evidence. A
-    # title helps: those of copies are alike, which `_of_many_events` sees, and those of stubs are not.
-    own = 2 * recurring.per_document(scopes, offsets, spill) <= np.diff(offsets)
-    own |= np.diff(schema.ragged(sketches["title_words"])[1]) >= params.titled
-    scopes = [recurring.frequent(scope._replace(evidence=scope.evidence & own)) for scope in scopes]
+    titled = np.diff(schema.ragged(sketches["title_words"])[1]) >= params.titled
+    scopes = recurring.with_entries(scopes, sketches["shingles"], titled, spill, each)
     flagged = recurring.union(scope.entries for scope in scopes)
 
     def runs_of(part: tuple[int, int]) -> _Int:
