@@ -126,9 +126,7 @@ def _learnt(
         recurring.scope(codes, first, params.source_share, params.least),
         recurring.scope(everywhere, recurring.first_of_text(everywhere, digest), params.corpus_share, params.least),
     ]
-    scopes = recurring.with_entries(scopes, sketches["shingles"], spill, each)
-    own = telling(scopes, sketches, params, spill)
-    scopes = [recurring.frequent(scope._replace(evidence=scope.evidence & own)) for scope in scopes]
+    scopes = recurring.with_entries(scopes, sketches["shingles"], _titled(sketches, params), spill, each)
     flagged = recurring.union(scope.entries for scope in scopes)
 
     def runs_of(part: tuple[int, int]) -> _Int:
@@ -154,10 +152,7 @@ def _learnt(
 
 
 def telling(scopes: list[Scope], sketches: pa.Table, params: BoilerplateParams, spill: Spill = IN_MEMORY) -> _Bool:
-    """Tell which documents are no copies of others, bool[n], by how much of each is frequent and by its title.
-
-    Of a text that consists mostly of what others hold there are copies, or it fills in a template: no evidence. A title
-    helps: those of copies are alike, which shows where their cosines are measured, and those of stubs are not.
+    """Tell which documents are evidence by what is frequent in them, bool[n]; see `recurring.with_entries`.
 
     Parameters
     ----------
@@ -165,9 +160,13 @@ def telling(scopes: list[Scope], sketches: pa.Table, params: BoilerplateParams, 
     sketches : schema.sketches
     """
     offsets = schema.ragged(sketches["shingles"])[1]
-    own: _Bool = 2 * recurring.per_document(scopes, offsets, spill) <= np.diff(offsets)
-    own |= np.diff(schema.ragged(sketches["title_words"])[1]) >= params.titled
-    return own
+    shared = recurring.per_document(scopes, offsets, spill)
+    return recurring.has_own_text(shared, np.diff(offsets), _titled(sketches, params))
+
+
+def _titled(sketches: pa.Table, params: BoilerplateParams) -> _Bool:
+    titled: _Bool = np.diff(schema.ragged(sketches["title_words"])[1]) >= params.titled
+    return titled
 
 
 def _of_many_events(

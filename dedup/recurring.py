@@ -22,7 +22,6 @@ _Hashes = npt.NDArray[np.uint64]
 
 _ABOVE_ALL = 1 << 16  # count that no slot reaches
 _ENTRY_BYTES = 48  # of a shingle that may be frequent, while it is counted
-_AT_ONCE = 1 << 18  # entries
 _READ_BYTES = 128  # while a shingle is looked at
 
 
@@ -61,10 +60,48 @@ def needed(sizes: npt.NDArray[Any], share: float, least: int) -> _Int:
     return np.maximum(least, np.ceil(share * sizes)).astype(np.int64)
 
 
-def with_entries(scopes: list[Scope], shingles: pa.ChunkedArray, spill: Spill, each: Each = map) -> list[Scope]:
+def hashes_of(codes: _Int, shingles: _Hashes) -> _Hashes:
+    """Hash each shingle with its source, uint64[m]."""
+    found: _Hashes = hashing.hash_pairs(codes.astype(np.uint64), shingles)
+    return found
+
+
+class _Shingles(NamedTuple):
+    """All shingles, and from which count on one may be frequent in its document."""
+
+    values: _Hashes
+    offsets: _Int
+    seen: npt.NDArray[np.uint16]  # [s] upper bounds of how common each is
+    codes: _Int  # [n] source
+    bounds: _Int  # [n]
+
+    def common(self, some: tuple[int, int], counted: _Bool, part: int, parts: int) -> tuple[_Int, _Int, _Hashes]:
+        """Return places, documents and hashes, with their source, of common shingles of the `counted` documents."""
+        here, ends = rarity.rows(self.offsets, *some)
+        least = np.where(counted[slice(*some)], self.bounds[slice(*some)], _ABOVE_ALL)
+        places, rows = passages.common(self.values[here], ends, self.seen[here], least, part, parts)
+        rows += some[0]
+        return here.start + places, rows, hashes_of(self.codes[rows], self.values[here][places])
+
+    def held(self, some: tuple[int, int], counted: _Bool, frequent: _Hashes) -> tuple[_Int, _Rows, _Rows]:
+        """Return places, documents and keys of the frequent ones."""
+        places, rows, hashes = self.common(some, counted, 0, 1)
+        key = tfidf.lookup(frequent, hashes)
+        return places[key >= 0], rows[key >= 0].astype(np.uint32), key[key >= 0].astype(np.uint32)
+
+
+def with_entries(
+    scopes: list[Scope], shingles: pa.ChunkedArray, titled: _Bool, spill: Spill, each: Each = map
+) -> list[Scope]:
     """Find the frequent shingles of each scope, in the documents that are evidence in any of them.
 
-    Documents left out have a text that such a document of their source has too.
+    Documents left out have a text that such a document of their source has too. Of a text that consists mostly of what
+    others hold there are copies, or it fills in a template: from then on it is no evidence, unless it is `titled`. What
+    is no longer frequent without such texts is never listed: of near-copies that would be all.
+
+    Parameters
+    ----------
+    titled : bool[n]; the titles of copies are alike, those of stubs under one footer are not.
     """
     values, offsets = schema.ragged(shingles)
     alive = np.ones(len(offsets) - 1, np.bool_)
@@ -73,71 +110,75 @@ def with_entries(scopes: list[Scope], shingles: pa.ChunkedArray, spill: Spill, e
     slots = 1 << max((2 * len(values)).bit_length(), 10)
     seen = rarity.slot_counts(shingles, slots, spill, alive, np.uint16, each)
     told = np.any([scope.evidence for scope in scopes], axis=0)
-    return [_with_entries(scope, told, values, offsets, seen, spill, each) for scope in scopes]
+    read = [_Shingles(values, offsets, seen, scope.codes, _bounds(scope)) for scope in scopes]
+    frequent = [_frequent(some, scope, spill, each) for some, scope in zip(read, scopes, strict=True)]
+    counts = [np.zeros(len(hashes), np.int64) for hashes in frequent]
+    own = np.empty(len(offsets) - 1, np.bool_)
+
+    def count(some: tuple[int, int]) -> tuple[tuple[int, int], _Bool, list[_Rows]]:
+        """Return which documents of a part have a text of their own, and the keys in those that are evidence."""
+        found = [part.held(some, told, hashes) for part, hashes in zip(read, frequent, strict=True)]
+        ends = offsets[some[0] : some[1] + 1]
+        shared = np.diff(np.searchsorted(union(places for places, _, _ in found), ends))
+        kept = has_own_text(shared, np.diff(ends), titled[slice(*some)])
+        keys = [
+            key[kept[rows - np.uint32(some[0])] & scope.evidence[rows]]
+            for (_, rows, key), scope in zip(found, scopes, strict=True)
+        ]
+        return some, kept, keys
+
+    for some, kept, keys in each(count, spill.slices(offsets, _READ_BYTES)):
+        own[slice(*some)] = kept
+        for total, key in zip(counts, keys, strict=True):
+            np.add.at(total, key, 1)
+    scopes = [scope._replace(evidence=scope.evidence & own) for scope in scopes]
+    every = zip(scopes, read, frequent, counts, strict=True)
+    return [_listed(scope, some, hashes, total, told, spill, each) for scope, some, hashes, total in every]
 
 
-def _with_entries(
-    scope: Scope,
-    told: _Bool,
-    values: npt.NDArray[np.uint64],
-    offsets: _Int,
-    seen: npt.NDArray[np.uint16],
-    spill: Spill,
-    each: Each,
-) -> Scope:
-    """Find them among those common enough by `seen`: count the hashes part by part, then list who holds one."""
-    bounds = np.where(scope.codes < 0, _ABOVE_ALL, np.minimum(scope.needed, _ABOVE_ALL - 1)).astype(np.int64)
+def _bounds(scope: Scope) -> _Int:
+    """Return the count from which a shingle may be frequent, as far as slots count."""
+    return np.where(scope.codes < 0, _ABOVE_ALL, np.minimum(scope.needed, _ABOVE_ALL - 1)).astype(np.int64)
 
-    def common(some: tuple[int, int], counted: _Bool, part: int, parts: int) -> tuple[_Int, _Int, _Hashes]:
-        """Return places, documents and hashes, with their source, of shingles of the `counted` documents."""
-        here, ends = rarity.rows(offsets, *some)
-        least = np.where(counted[slice(*some)], bounds[slice(*some)], _ABOVE_ALL)
-        places, rows = passages.common(values[here], ends, seen[here], least, part, parts)
-        rows += some[0]
-        return here.start + places, rows, hashes_of(scope.codes[rows], values[here][places])
 
+def _frequent(read: _Shingles, scope: Scope, spill: Spill, each: Each) -> _Hashes:
+    """Return the hashes that enough documents hold: counted part by part, among those common enough by `seen`."""
+    offsets, of_all = read.offsets, len(read.values)
     # Positions are in the order of a hash: the first documents are a sample of all.
     first, sampled = next(spill.slices(offsets, _READ_BYTES), (0, 0))
-    share = len(common((first, sampled), scope.evidence, 0, 1)[0]) / max(offsets[sampled], 1)
-    parts = 1 << int(share * len(values) * _ENTRY_BYTES * 32 // spill.memory).bit_length()
+    share = len(read.common((first, sampled), scope.evidence, 0, 1)[0]) / max(offsets[sampled], 1)
+    parts = 1 << int(share * of_all * _ENTRY_BYTES * 32 // spill.memory).bit_length()
     known = [np.empty(0, np.uint64)]
     for part in range(parts):
-        pieces = list(
-            each(partial(common, counted=scope.evidence, part=part, parts=parts), spill.slices(offsets, _READ_BYTES))
-        )
-        pieces.append((np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.uint64)))
-        _, rows, hashes = (np.concatenate(column) for column in zip(*pieces, strict=True))
+        common = partial(read.common, counted=scope.evidence, part=part, parts=parts)
+        columns: tuple[list[Any], ...] = [np.empty(0, np.uint32)], [np.empty(0, np.uint64)]
+        for _, some, of in each(common, spill.slices(offsets, _READ_BYTES)):
+            columns[0].append(some.astype(np.uint32))
+            columns[1].append(of)
+        rows, hashes = map(joined, columns)
         found, one, counts = np.unique(hashes, return_index=True, return_counts=True)
         known.append(found[counts >= scope.needed[rows[one]]])
-    every = np.sort(np.concatenate(known))
+        del rows, hashes, one
+        trim()  # each part leaves as much behind
+    return np.sort(np.concatenate(known))
+
+
+def _listed(
+    scope: Scope, read: _Shingles, frequent: _Hashes, counts: _Int, told: _Bool, spill: Spill, each: Each
+) -> Scope:
+    """List who holds a shingle that stands in enough of the documents that count."""
 
     def held(some: tuple[int, int]) -> tuple[_Int, _Rows, _Rows]:
-        places, rows, hashes = common(some, told, 0, 1)
-        key = tfidf.lookup(every, hashes)
-        return places[key >= 0], rows[key >= 0].astype(np.uint32), key[key >= 0].astype(np.uint32)
+        places, rows, keys = read.held(some, told, frequent)
+        kept = counts[keys] >= scope.needed[rows]
+        return places[kept], rows[kept], keys[kept]
 
     columns: tuple[list[Any], ...] = [scope.entries], [scope.rows], [scope.keys]
-    for some in each(held, spill.slices(offsets, _READ_BYTES)):
+    for some in each(held, spill.slices(read.offsets, _READ_BYTES)):
         for column, values_of in zip(columns, some, strict=True):
             column.append(values_of)
     trim()
     return Scope(*scope[:3], *map(joined, columns))
-
-
-def hashes_of(codes: _Int, shingles: _Hashes) -> _Hashes:
-    """Hash each shingle with its source, uint64[m]."""
-    found: _Hashes = hashing.hash_pairs(codes.astype(np.uint64), shingles)
-    return found
-
-
-def frequent(scope: Scope) -> Scope:
-    """Keep the entries that stand in enough of the documents that count."""
-    counts = np.bincount(scope.keys[scope.evidence[scope.rows]], minlength=int(scope.keys.max(initial=0)) + 1)
-    kept = np.empty(len(scope.rows), np.bool_)
-    for start in range(0, len(kept), _AT_ONCE):
-        some = slice(start, start + _AT_ONCE)
-        kept[some] = counts[scope.keys[some]] >= scope.needed[scope.rows[some]]
-    return only(scope, kept)
 
 
 def only(scope: Scope, wanted: _Bool) -> Scope:
@@ -152,6 +193,12 @@ def among(scope: Scope, places: _Int) -> Scope:
     inner = at < len(places)
     found[inner] = places[at[inner]] == scope.entries[inner]
     return only(scope, found)
+
+
+def has_own_text(shared: _Int, sizes: _Int, titled: _Bool) -> _Bool:
+    """Tell which documents are evidence, by how many of their shingles are frequent; see `with_entries`."""
+    own: _Bool = (2 * shared <= sizes) | titled
+    return own
 
 
 def per_document(scopes: list[Scope], offsets: _Int, spill: Spill) -> _Int:

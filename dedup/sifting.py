@@ -116,18 +116,20 @@ def sift(
     common: Any = postings.common_parts(*places[:3], places.order, postings.CHECKPOINTS)
     fading = params.decay_floor, params.time_scale
     found: list[_Pairs] = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]
-    total, wave, at_once = held, first, 0
+    total, wave, at_once, crowded = held, first, 0, False
     while wave < n:
         at_once = min(max(wave // 4, _WAVES[0]), at_once or _WAVES[1])
         end = min(wave + at_once, n)
         usual = 2 * float(state.halves[:wave].mean()) if wave else 0.0
-        most = _LEFT_TO_BOUND * max(usual, params.pair_floor)
+        most = np.inf if crowded else _LEFT_TO_BOUND * max(usual, params.pair_floor)
+        at_most = params.pair_budget if crowded else n
 
-        def chunk(start: int, end: int = end, most: float = most) -> Any:
+        def chunk(start: int, end: int = end, most: float = most, at_most: int = at_most) -> Any:
             meets = until, places.undated, places.low, *places.refused, places.days, places.shares
             given = *arrays, *common, postings.CHECKPOINTS, most, *meets, *state
             similar: Any = cosine.similar_pairs
-            return similar(start, min(start + _CHUNK, end), *given, params.pair_floor, *fading, params.pair_budget)
+            limits = params.pair_floor, *fading, params.pair_budget, at_most
+            return similar(start, min(start + _CHUNK, end), *given, *limits)
 
         *parts, left_out = zip(*each(chunk, range(wave, end, _CHUNK)), strict=True)
         skipped["story_pairs"] += sum(left_out)
@@ -138,6 +140,8 @@ def sift(
             told.append((left[heard], right[heard], plain[heard]))
         outweighs = plain >= state.halves[left] + state.halves[right]
         at_once = _next_wave(end - wave, len(left))
+        # Where all are alike, the next ones look at the most likely places alone.
+        crowded = len(left) + sum(left_out) > cosine.AT_WORK * params.pair_budget * (end - wave)
         kept = left[outweighs], right[outweighs], plain[outweighs]
         total += len(kept[0])
         if total > params.pair_budget * max((n if held else end) - first, 2 * _WAVES[0]):

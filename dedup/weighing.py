@@ -5,10 +5,10 @@ Half of a weight comes from background frequencies, so that a batch of five arti
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache, partial
 from importlib import resources
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,7 @@ SEPARATOR = ", "  # between them
 
 _KNOWN_SHARE = 0.45  # of terms: languages that the background has counted have .7 to .98, others up to .25
 _ENTRY_BYTES = 24  # a term while it is weighed: hash, count, column and weight
+_AT_ONCE = 1 << 18  # terms
 _TRUST = 4  # terms taken as known beforehand: a headline or two of rare names are no other language
 
 
@@ -116,23 +117,31 @@ def vectors(
     known = distinct(each(lambda part: _distinct_of(read(part)), parts))
     columns, counts = spill.array(int(offsets[-1]), np.int32), spill.array(int(offsets[-1]), np.int32)
 
-    def locate(part: tuple[int, int]) -> _Int:
+    def locate(part: tuple[int, int]) -> slice:
         table, here = read(part), slice(offsets[part[0]], offsets[part[1]])
         columns[here] = tfidf.lookup(known, schema.ragged(table["terms"])[0])
         counts[here] = schema.ragged(table["counts"])[0]
-        return np.bincount(columns[here], minlength=len(known))
+        return here
 
-    held, n = np.zeros(len(known), np.int64), len(offsets) - 1
-    for some in each(locate, parts):
-        held += some
+    # What has an entry for each term is as long as the corpus where no term comes twice: nothing of it is made twice.
+    held: npt.NDArray[np.int32 | np.int64] = np.zeros(len(known), np.int32)
+    n = len(offsets) - 1
+    for here in each(locate, parts):
+        np.add.at(held, columns[here], 1)
     if own is not None:
         held, n = own.of(known), own.documents
-    common = frequencies.of(known)
-    idf = mean_idf(held, n, common, frequencies.documents)
+    idf, familiar = np.empty(len(known)), np.empty(len(known), np.bool_)
+    for some in _terms(len(known)):
+        common = frequencies.of(known[some])
+        familiar[some] = common > 0
+        idf[some] = mean_idf(held[some], n, common, frequencies.documents)
     if foreign:
         language = counted["language"] if chosen is None else counted["language"].take(pa.array(chosen))
-        strange, peers = foreign_terms(language, columns, offsets, common > 0, spill)
-        idf[strange] = foreign_idf(held[strange], peers[strange], frequencies.documents)
+        strange, peers = foreign_terms(language, columns, offsets, familiar, spill)
+        for some in _terms(len(known)):
+            which = some.start + np.flatnonzero(strange[some])
+            idf[which] = foreign_idf(held[which], peers[which], frequencies.documents)
+        del strange, peers
     falling = np.argsort(-held, kind="stable")
     rank = np.empty(len(known), np.uint32)
     rank[falling] = np.arange(len(known), dtype=np.uint32)
@@ -166,6 +175,12 @@ def by_frequencies(own: Background, spill: Spill = IN_MEMORY) -> Callable[[pa.Ta
     return partial(vectors, frequencies=background(), own=own, foreign=False, spill=spill)
 
 
+def _terms(count: int) -> Iterator[slice]:
+    """Yield parts of so many terms."""
+    for start in range(0, count, _AT_ONCE):
+        yield slice(start, min(start + _AT_ONCE, count))
+
+
 def _row_offsets(terms: pa.ChunkedArray, chosen: _Int | None) -> _Int:
     """Return where the terms of each chosen document start, one after the other."""
     lengths = np.diff(schema.ragged(terms)[1])
@@ -176,7 +191,7 @@ def _distinct_of(counted: pa.Table) -> npt.NDArray[np.uint64]:
     return distinct([schema.ragged(counted["terms"])[0]])
 
 
-def mean_idf(held: _Int, n: int, common: _Int, documents: int) -> _Float:
+def mean_idf(held: npt.NDArray[Any], n: int, common: _Int, documents: int) -> _Float:
     """Return the mean of a corpus's own idf and the background's, float64[t]; see `vectors`.
 
     Parameters
@@ -218,14 +233,16 @@ def foreign_terms(
     lacking = lacks(seen_of[: len(terms_of)], terms_of)
     if not lacking[group].any():
         return np.zeros(len(known), np.bool_), np.zeros(len(known))
-    own, alien, peers = (np.zeros(len(known)) for _ in range(3))
+    own, alien, peers = np.zeros(len(known), np.int32), np.zeros(len(known), np.int32), np.zeros(len(known))
     documents = np.bincount(group)
     for start, stop in spill.slices(offsets, _ENTRY_BYTES):
         here, of = columns[offsets[start] : offsets[stop]], np.repeat(group[start:stop], terms[start:stop])
-        own += np.bincount(here, minlength=len(known))
-        alien += np.bincount(here, lacking[of], len(known))
-        peers += np.bincount(here, documents[of], len(known))
-    return are_foreign(own, alien, known), peers / np.maximum(own, 1)
+        np.add.at(own, here, 1)
+        np.add.at(alien, here[lacking[of]], 1)
+        np.add.at(peers, here, documents[of])
+    foreign = are_foreign(own, alien, known)
+    np.maximum(own, 1, out=own)
+    return foreign, np.divide(peers, own, out=peers)
 
 
 def lacks(seen: _Float, terms: _Int) -> npt.NDArray[np.bool_]:
@@ -234,9 +251,9 @@ def lacks(seen: _Float, terms: _Int) -> npt.NDArray[np.bool_]:
     return lacking
 
 
-def are_foreign(own: _Float, alien: _Float, known: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+def are_foreign(own: npt.NDArray[Any], alien: npt.NDArray[Any], known: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """Tell which terms are foreign: unknown, and `alien` of their `own` documents are in lacking languages."""
-    foreign: npt.NDArray[np.bool_] = ~known & (alien > np.maximum(own, 1) / 2)
+    foreign: npt.NDArray[np.bool_] = ~known & (2 * alien > own)
     return foreign
 
 

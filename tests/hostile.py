@@ -1,12 +1,16 @@
 """Documents made to cost more than others, or to be taken for what they are not: one seeded generator for each kind.
 
-Each makes up to `count` documents, of about CHARS characters on average or fewer, so that corpora of one count are of
-one size. `BENIGN` is what they are measured against.
+Each makes up to `count` documents, most of WORDS words in about 1,600 characters. `BENIGN` is what they are measured
+against: resampled from articles put together until they are as long, so that corpora of one count are of one size. The
+seed articles themselves have half of that.
 """
 
 from __future__ import annotations
 
+import json
+import tempfile
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +23,8 @@ from dedup import duplicates, text
 from dedup.kernels import hashing
 from dedup.params import DuplicateParams
 
-CHARS = 2_000  # characters of a text
-WORDS = 300  # words that make about so many
+CHARS = 2_000  # characters of a text that is not made of words
+WORDS = 300  # words of one that is
 BENIGN = "benign"
 DAY = 24 * corpus.HOUR
 NEW = corpus.END - 400 * DAY
@@ -39,7 +43,7 @@ def kind(make: Callable[[Random, int], Iterator[Row]]) -> Callable[[Random, int]
 def write(path: Path, name: str, count: int, seed: int = 0) -> Path:
     """Write a corpus as Parquet and return its path."""
     if name == BENIGN:
-        return corpus.write(path, corpus.read(corpus.SEEDS), count, seed)
+        return corpus.write(path, _long_articles(), count, seed)
     random = np.random.default_rng([seed, count])
     with pq.ParquetWriter(path, corpus.SCHEMA) as writer:
         batch: list[Row] = []
@@ -50,6 +54,22 @@ def write(path: Path, name: str, count: int, seed: int = 0) -> Path:
                 batch.clear()
         writer.write_table(pa.Table.from_pylist(batch, corpus.SCHEMA))
     return path
+
+
+@cache
+def _long_articles() -> corpus.Source:
+    """Put the seed articles of each language together by twos and threes, up to WORDS words."""
+    of_language: dict[str, list[Row]] = {}
+    for article in map(json.loads, corpus.SEEDS.read_text("utf-8").splitlines()):
+        some = of_language.setdefault(article["lang"], [])
+        if some and len(some[-1]["text"].split()) < WORDS - WORDS // 4:
+            some[-1] = {**some[-1], "text": f"{some[-1]['text']} {article['text']}"}
+        else:
+            some.append(article)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "long.jsonl")
+        path.write_text("\n".join(json.dumps(article) for some in of_language.values() for article in some), "utf-8")
+        return corpus.read(path)
 
 
 def _row(number: int, made: Row) -> Row:

@@ -102,6 +102,38 @@ def similar_pairs(first, last, rows, left_out, until, undated, low, refused, sta
     return [(i, j, cosine) for i, j, cosine in pairs if cosine > least[j] or cosine >= half[i] + halves[j]]
 
 
+def bounded_pairs(
+    first, last, rows, left_out, until, undated, low, refused, state, floor, fading, size, bound, at_most
+):
+    """Do so by blocks, where a row looks at the places with the highest bounds alone; give how many count as left out.
+
+    Take `bound(i, j, cosine)`.
+    """
+    pairs, passed = [], 0
+    least, halves, above = state["least"], state["halves"], np.float32(1 + 2.0**-20)
+    for start in reversed(range(0, min(last, until), size)):
+        for i in range(max(first, start + 1), last):
+            row = dict(sorted(rows[i].items())[left_out[i] :])
+            own_least, half = thresholds(state, i)
+            bounds = {}
+            for j in range(start, min(start + size, i, until)):
+                value = bound(i, j, dot(row, rows[j]))
+                told = np.float32(value) * above
+                matters = told >= min(least[j], own_least) or told >= np.float32(half + np.float32(halves[j]))
+                if (j < undated or j >= low[i]) and (i, j) not in refused and told >= floor and matters:
+                    bounds[j] = value
+            looked_at = sorted(sorted(bounds, key=lambda j: (-int(min(bounds[j], 1) * 1023), j))[:at_most])
+            met = [(i, j, cosine) for j in looked_at if (cosine := dot(row, rows[j])) >= floor]
+            for pair in met:
+                meet(state, *pair, fading)
+            half = thresholds(state, i)[1]
+            kept = [(i, j, cosine) for i, j, cosine in met if cosine > least[j] or cosine >= half + halves[j]]
+            passed += (len(bounds) - len(looked_at)) * (2 * len(kept) >= len(looked_at))
+            pairs += kept
+    half = {i: thresholds(state, i)[1] for i in range(first, last)}
+    return [(i, j, cosine) for i, j, cosine in pairs if cosine > least[j] or cosine >= half[i] + halves[j]], passed
+
+
 def settle(first, last, pairs, state, fading):
     for i, j, cosine in pairs:
         meet(state, j, i, cosine, fading)

@@ -140,7 +140,7 @@ def all_of(rows, first=0, refused=(), days=None):
     return rows, first, n, ([0] * n, n, n, [n] * n, set(refused)), (days or [0.0] * n, [1.0] * n, [0.0] * n, [0.0] * n)
 
 
-def similar(case, crowd=10, near=3, floor=0.05, size=64, most=0.3, budget=10**6):
+def similar(case, crowd=10, near=3, floor=0.05, size=64, most=0.3, budget=10**6, at_most=None):
     """Return the pairs that the kernel finds and the state it leaves, and what its twin does."""
     rows, first, last, (left_out, until, undated, low, refused), (days, shares, least, halves) = case
     n = len(rows)
@@ -156,13 +156,21 @@ def similar(case, crowd=10, near=3, floor=0.05, size=64, most=0.3, budget=10**6)
         np.array(days, np.float64), np.array(shares, np.float64), np.zeros((n, crowd)), np.full((n, near), -1),
         np.zeros((n, near)), np.array(least, np.float32), np.array(halves, np.float32),
     )  # fmt: skip
+    common = postings.common_parts(*arrays, order, STEPS)
     found = cosine.similar_pairs(
-        first, last, order, *arrays, arrays[0][order] + int64(left_out), size,
-        *index(arrays, order, COLUMNS, size), *postings.common_parts(*arrays, order, STEPS), STEPS,
-        most, until, undated, int64(low), *ragged_partners(refused, n), *told, floor, *FADING, budget,
+        first, last, order, *arrays, arrays[0][order] + int64(left_out), size, *index(arrays, order, COLUMNS, size),
+        *common, STEPS, most, until, undated, int64(low), *ragged_partners(refused, n), *told, floor, *FADING,
+        budget, n if at_most is None else at_most,
     )  # fmt: skip
-    pairs = naive.similar_pairs(first, last, rows, left_out, until, undated, low, refused, state, floor, FADING)
-    return found, told, pairs, state
+    met = first, last, rows, left_out, until, undated, low, refused, state, floor, FADING
+    if at_most is None:
+        return found, told, naive.similar_pairs(*met), state
+    lengths = common[3][:, -1]
+
+    def bound(i, j, cosine):
+        return lengths[i] * lengths[j] if most > 1 else cosine
+
+    return found, told, naive.bounded_pairs(*met, size, bound, at_most), state
 
 
 def ragged_partners(refused, n):
@@ -216,6 +224,20 @@ def test_similar_pairs_stay_within_their_budget(budget):
         held = sorted((cosine for left, _, cosine in kept if left == i), reverse=True)
         assert len(held) == min(budget, len(own))
         assert held == pytest.approx(own[: len(held)], abs=1 / 1023)
+
+
+@quick
+@example(all_of([{0: 1.0}] * 6, 2), 2, 3, 0.05, 1, math.inf, 1)  # ties
+@example(all_of([unit({0: 1.0, 1 + i: 1.0}) for i in range(7)]), 2, 3, 0.05, 3, 0.0, 2)
+@given(
+    neighbourhoods(), st.integers(1, 5), st.integers(1, 4), st.sampled_from([0.05, 0.3]), st.sampled_from([1, 2, 3, 5]),
+    st.sampled_from([0.0, math.inf]), st.integers(1, 4),
+)  # fmt: skip
+def test_similar_pairs_look_at_the_highest_bounds(case, crowd, near, floor, size, most, at_most):
+    (*found, left_out), told, (pairs, passed), state = similar(case, crowd, near, floor, size, most, at_most=at_most)
+    assert sorted(zip(*(column.tolist() for column in found), strict=True)) == sorted(pairs)
+    assert left_out == passed
+    same_state(told, state)
 
 
 @st.composite

@@ -60,7 +60,7 @@ def last_listed(begin: int, end: int, indices: npt.NDArray[np.uint32], n_columns
 
 
 @inlined
-def find_spans(
+def _find_spans(
     begin: int,
     end: int,
     indices: npt.NDArray[np.uint32],
@@ -83,15 +83,20 @@ def find_spans(
 
 @inlined
 def add(
-    count: int,
-    spans: npt.NDArray[np.uint32],
-    factors: npt.NDArray[np.float64],
+    begin: int,
+    end: int,
+    indices: npt.NDArray[np.uint32],
+    data: npt.NDArray[np.float32],
+    starts: npt.NDArray[np.uint32],
     base: int,
     places: npt.NDArray[np.uint16],
     values: npt.NDArray[np.float32],
+    spans: npt.NDArray[np.uint32],
+    factors: npt.NDArray[np.float64],
     accumulators: npt.NDArray[np.float64],
 ) -> None:
-    """Add up the products of a row's terms with those of a block."""
+    """Add up the products of a row's terms begin … end - 1 with those of a block."""
+    count = _find_spans(begin, end, indices, data, starts, spans, factors)
     offset = np.uint64(base)
     for k in range(np.uint64(count)):
         factor = factors[k]

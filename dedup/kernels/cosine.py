@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dedup.kernels.accumulation import add, find_spans, last_listed, last_within, spread, widest
+from dedup.kernels.accumulation import add, last_listed, last_within, spread, widest
 from dedup.kernels.decay import decay
 from dedup.kernels.jit import inlined, kernel
 from dedup.kernels.nearest import insert, insert_neighbour, thresholds
+from dedup.kernels.sifting import STEPS, clear_flags, flag, highest, list_flagged, longer, strongest
 
 AT_WORK = 10  # times the budget that rows may have on average before what outweighs the crowd is known
-_ABOVE = np.float32(1.0 + 2.0**-20)  # covers what rounding to float32 takes from a bound
 
 
 @kernel
@@ -59,6 +59,7 @@ def similar_pairs(
     decay_floor: float,
     time_scale: float,
     budget: int,
+    at_most: int,
 ) -> Any:
     """Find the pairs of places first … last - 1 with earlier ones that may matter to either.
 
@@ -82,11 +83,13 @@ def similar_pairs(
     least, halves : float32[n], of the places before: as `settle` left them.
 
     budget : pairs that a row keeps, its strongest, where these rows have AT_WORK times as many on average.
+    at_most : places of a block that a row looks at more closely, those with the highest bounds.
 
     Returns
     -------
     left, right : int64[p], right < left; cosine : float64[p]; blocks from the last, in each by left, then right.
-    left_out : int, pairs above the budget. O(postings visited + pairs met / 8).
+    left_out : int, pairs above the budget; places not looked at count where half of those looked at gave pairs.
+        O(postings visited + pairs met / 8).
     """
     accumulators = np.zeros(size, np.float64)
     flags = np.zeros((size + 15) // 8 * 8, np.uint8)
@@ -96,62 +99,53 @@ def similar_pairs(
     left, right, cosine = np.empty(1024, np.int64), np.empty(1024, np.int64), np.empty(1024, np.float64)
     longest = widest(first, last, order, indptr)
     spans, factors = np.empty((2, longest + 1), np.uint32), np.empty(longest + 1, np.float64)
-    at, left_out = 0, 0
-    allowed = AT_WORK * budget * (last - first)
-    j: Any
+    at, left_out, allowed = 0, 0, AT_WORK * budget * (last - first)
+    histogram = np.zeros(STEPS, np.int64)
     for b in range((min(last, until) - 1) // size, -1, -1):
         base = b * size
         if base >= undated and min(base + size, len(order)) <= low[first]:
             continue
-        for j in range(min(size, len(order) - base)):
-            for c in range(len(checkpoints)):
-                by_checkpoint[c, j] = norms[base + j, c]
+        _turn(norms, base, min(size, len(order) - base), by_checkpoint)
         for i in range(max(first, base + 1), last):
             c = last_within(norms, i, most)
             begin_rare = spread(order[i], begin[i], checkpoints[c], indptr, indices, data, common)
             end = last_listed(begin_rare, indptr[order[i] + 1], indices, starts.shape[1] - 1)
-            n_spans = find_spans(begin_rare, end, indices, data, starts[b], spans, factors)
-            add(n_spans, spans, factors, bases[b], places, values, accumulators)
-            for p in range(refused_offsets[i], refused_offsets[i + 1]):
-                if base <= refused[p] < base + size:
-                    accumulators[refused[p] - base] = -2.0
+            add(begin_rare, end, indices, data, starts[b], bases[b], places, values, spans, factors, accumulators)
+            _refuse(refused, refused_offsets[i], refused_offsets[i + 1], base, size, accumulators)
             met = min(size, min(i, until) - base)
             own_least, own_half = thresholds(best, weights, shares, i)
-            stretch = slice(base, base + met)
-            _flag(
-                accumulators[:met], norms[i, c], by_checkpoint[c], least[stretch], halves[stretch],
+            flag(
+                accumulators[:met], norms[i, c], by_checkpoint[c], least[base : base + met], halves[base : base + met],
                 own_least, own_half, np.float32(floor), flags,
             )  # fmt: skip
-            for j in range(max(undated - base, 0), min(low[i] - base, met)):
-                flags[j] = 0
-            for j in range(met, (met + 7) // 8 * 8):
-                flags[j] = 0
-            count = _list_flagged(flags, met, found)
+            clear_flags(flags, max(undated - base, 0), min(low[i] - base, met))
+            clear_flags(flags, met, (met + 7) // 8 * 8)
+            count = list_flagged(flags, met, found)
+            passed = max(count - at_most, 0)
+            if passed > 0:
+                highest(count, found, accumulators, norms[i, c], by_checkpoint[c], at_most, histogram)
+                count = at_most
             if at + count > len(left):
                 room = 2 * (at + count)
-                left, right, cosine = _longer(left, room), _longer(right, room), _longer(cosine, room)
+                left, right, cosine = longer(left, room), longer(right, room), longer(cosine, room)
             _finish(
                 count, found, base, checkpoints[c], accumulators, common, common_starts, common_columns, common_values,
                 cosine, at,
             )  # fmt: skip
-            for k in range(at, at + count):
-                j, value = base + np.int64(found[k - at]), cosine[k]
-                if value >= floor:
-                    insert(best, i, value)
-                    faded = value * decay(days[i], days[j], decay_floor, time_scale)
-                    insert_neighbour(i, j, faded, neighbours, weights)
+            _meet(
+                i, base, count, found, cosine, at, floor, days, decay_floor, time_scale, best, neighbours, weights
+            )  # fmt: skip
             _, own_half = thresholds(best, weights, shares, i)
-            at = _keep(i, base, count, found, floor, least, halves, own_half, left, right, cosine, at)
+            end = _keep(i, base, count, found, floor, least, halves, own_half, left, right, cosine, at)
+            left_out, at = left_out + (passed if 2 * (end - at) >= count else 0), end
             if at > 4 * allowed:
-                kept = _strongest(left, right, cosine, at, first, last, budget)
+                kept = strongest(left, right, cosine, at, first, last, budget)
                 left_out, at = left_out + at - kept, kept
-            for j in range(size):
-                accumulators[j] = 0.0
-            for column in range(checkpoints[c]):
-                common[column] = 0.0
+            _clear(accumulators, size)
+            _clear(common, checkpoints[c])
     at = _keep_final(left, right, cosine, at, least, halves, best, weights, shares)
     if at > allowed:
-        kept = _strongest(left, right, cosine, at, first, last, budget)
+        kept = strongest(left, right, cosine, at, first, last, budget)
         left_out, at = left_out + at - kept, kept
     return left[:at].copy(), right[:at].copy(), cosine[:at].copy(), left_out
 
@@ -182,34 +176,27 @@ def pair_cosines(
 
 
 @inlined
-def _flag(
-    accumulators: npt.NDArray[np.float64],
-    norm: np.float32,
-    norms: npt.NDArray[np.float32],
-    least: npt.NDArray[np.float32],
-    halves: npt.NDArray[np.float32],
-    own_least: np.float32,
-    own_half: np.float32,
-    floor: np.float32,
-    flags: npt.NDArray[np.uint8],
-) -> None:
-    """Flag the places whose cosine may reach a threshold; without branches, so that it is done eight at a time."""
-    for j in range(len(accumulators)):
-        bound = np.float32(np.float32(accumulators[j]) + norm * norms[j]) * _ABOVE
-        flags[j] = ((bound >= least[j]) | (bound >= own_least) | (bound >= own_half + halves[j])) & (bound >= floor)
+def _turn(norms: npt.NDArray[np.float32], base: int, count: int, out: npt.NDArray[np.float32]) -> None:
+    """Put the norms of `count` places from `base` on by checkpoint."""
+    for j in range(count):
+        for c in range(norms.shape[1]):
+            out[c, j] = norms[base + j, c]
 
 
 @inlined
-def _list_flagged(flags: npt.NDArray[np.uint8], count: int, found: npt.NDArray[np.uint16]) -> Any:
-    """List the flagged places; few are, so that eight are looked at together."""
-    words = flags.view(np.uint64)
-    n = 0
-    for k in range(np.uint64((count + 7) // 8)):
-        if words[k] != 0:
-            for j in range(np.uint64(8) * k, np.uint64(8) * k + np.uint64(8)):
-                found[n] = j
-                n += flags[j]
-    return n
+def _refuse(
+    refused: npt.NDArray[np.int64], start: int, end: int, base: int, size: int, accumulators: npt.NDArray[np.float64]
+) -> None:
+    """Put the sums of the refused places of a block under all bounds."""
+    for p in range(start, end):
+        if base <= refused[p] < base + size:
+            accumulators[refused[p] - base] = -2.0
+
+
+@inlined
+def _clear(values: npt.NDArray[np.float64], count: int) -> None:
+    for k in range(count):
+        values[k] = 0.0
 
 
 @inlined
@@ -235,6 +222,32 @@ def _finish(
             total += common[columns[q]] * np.float64(values[q])
             q += np.uint64(1)
         cosine[at + k] = total
+
+
+@inlined
+def _meet(
+    i: int,
+    base: int,
+    count: int,
+    found: npt.NDArray[np.uint16],
+    cosine: npt.NDArray[np.float64],
+    at: int,
+    floor: float,
+    days: npt.NDArray[np.float64],
+    decay_floor: float,
+    time_scale: float,
+    best: npt.NDArray[np.float64],
+    neighbours: npt.NDArray[np.int64],
+    weights: npt.NDArray[np.float64],
+) -> None:
+    """Tell place `i` of the `count` cosines at `at`."""
+    j: Any
+    for k in range(at, at + count):
+        j, value = base + np.int64(found[k - at]), cosine[k]
+        if value >= floor:
+            insert(best, i, value)
+            faded = value * decay(days[i], days[j], decay_floor, time_scale)
+            insert_neighbour(i, j, faded, neighbours, weights)
 
 
 @inlined
@@ -286,47 +299,3 @@ def _keep_final(
         left[end], right[end], cosine[end] = left[p], right[p], cosine[p]
         end += _matters(cosine[p], least[right[p]], own_half + halves[right[p]])
     return end
-
-
-@inlined
-def _strongest(
-    left: npt.NDArray[np.int64],
-    right: npt.NDArray[np.int64],
-    cosine: npt.NDArray[np.float64],
-    count: int,
-    first: int,
-    last: int,
-    budget: int,
-) -> Any:
-    """Keep the `budget` highest cosines of each row, of equal ones (to a thousandth) the first, and return how many."""
-    histogram = np.zeros((last - first, 1024), np.int32)
-    for p in range(count):
-        histogram[left[p] - first, _thousandths(cosine[p])] += 1
-    level, room = np.zeros(last - first, np.int64), np.full(last - first, budget)
-    for i in range(last - first):
-        level[i] = 1023
-        while level[i] > 0 and histogram[i, level[i]] < room[i]:
-            room[i] -= histogram[i, level[i]]
-            level[i] -= 1
-    end = 0
-    for p in range(count):
-        i, step = left[p] - first, _thousandths(cosine[p])
-        left[end], right[end], cosine[end] = left[p], right[p], cosine[p]
-        if step > level[i] or (step == level[i] and room[i] > 0):
-            room[i] -= step == level[i]
-            end += 1
-    return end
-
-
-@inlined
-def _thousandths(value: float) -> Any:
-    return np.int64(min(max(value, 0.0), 1.0) * 1023)
-
-
-@inlined
-def _longer(array: Any, room: int) -> Any:
-    """Return an array with `room` entries that starts with those given."""
-    out = np.empty(room, array.dtype)
-    for k in range(len(array)):
-        out[k] = array[k]
-    return out
