@@ -132,15 +132,22 @@ def read(source: Any, params: Params, policy: tuple[Rule, ...], engine: LocalEng
         documents = Rows(spill, empty[0].schema)
         sketches, terms, traces = (Columns(spill, table.schema) for table in empty[1:])
         every: tuple[Rows | Columns, ...] = documents, sketches, terms, traces
-        for tables in parts.parts():
-            order = pc.sort_indices(tables[0], [("content_key", "ascending"), ("doc_id", "ascending")])
-            for grown, table in zip(every, engine.map(partial(_taken, order), tables), strict=True):
-                grown.append(table)
+        _sort(parts, every, engine)
+        trim()
         kept = sketches.table()
         whole = kept.select(duplicates.TEMPLATE_COLUMNS)
         table = documents.table()
         bound = constraints.resolve(params.overrides, table)
         return Corpus(table, kept, whole, terms.table(), traces.table(), origin, spill, bound)
+
+
+def _sort(parts: Shuffle, every: tuple[Rows | Columns, ...], engine: LocalEngine) -> None:
+    """Append what the parts hold, by content key; of each table its unsorted rows go before the next is sorted."""
+    for part in parts.parts():
+        order = pc.sort_indices(part[0], [("content_key", "ascending"), ("doc_id", "ascending")])
+        unsorted = (part.pop(0) for _ in every)
+        for grown, table in zip(every, engine.map(partial(_taken, order), unsorted), strict=True):
+            grown.append(table)
 
 
 def _taken(order: pa.Array, table: pa.Table) -> pa.Table:

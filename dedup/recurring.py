@@ -23,7 +23,6 @@ _Hashes = npt.NDArray[np.uint64]
 _ABOVE_ALL = 1 << 16  # count that no slot reaches
 _ENTRY_BYTES = 48  # of a shingle that may be frequent, while it is counted
 _READ_BYTES = 128  # while a shingle is looked at
-_NOTHING = np.empty(0, np.int64), np.empty(0, np.uint64)
 
 
 class Scope(NamedTuple):
@@ -142,10 +141,15 @@ def _frequent(read: _Shingles, scope: Scope, spill: Spill, each: Each) -> _Hashe
     known = [np.empty(0, np.uint64)]
     for part in range(parts):
         common = partial(read.common, counted=scope.evidence, part=part, parts=parts)
-        pieces = [some[1:] for some in each(common, spill.slices(offsets, _READ_BYTES))]
-        rows, hashes = (np.concatenate(column) for column in zip(_NOTHING, *pieces, strict=True))
+        columns: tuple[list[Any], ...] = [np.empty(0, np.uint32)], [np.empty(0, np.uint64)]
+        for _, some, of in each(common, spill.slices(offsets, _READ_BYTES)):
+            columns[0].append(some.astype(np.uint32))
+            columns[1].append(of)
+        rows, hashes = map(joined, columns)
         found, one, counts = np.unique(hashes, return_index=True, return_counts=True)
         known.append(found[counts >= scope.needed[rows[one]]])
+        del rows, hashes, one
+        trim()  # each part leaves as much behind
     return np.sort(np.concatenate(known))
 
 

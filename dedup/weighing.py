@@ -5,7 +5,7 @@ Half of a weight comes from background frequencies, so that a batch of five arti
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache, partial
 from importlib import resources
 from typing import NamedTuple
@@ -26,6 +26,7 @@ _Float = npt.NDArray[np.float64]
 
 _KNOWN_SHARE = 0.45  # of terms: languages that the background has counted have .7 to .98, others up to .25
 _ENTRY_BYTES = 24  # a term while it is weighed: hash, count, column and weight
+_AT_ONCE = 1 << 18  # terms
 _TRUST = 4  # terms taken as known beforehand: a headline or two of rare names are no other language
 
 
@@ -113,23 +114,32 @@ def vectors(
     known = distinct(each(lambda part: _distinct_of(read(part)), parts))
     columns, counts = spill.array(int(offsets[-1]), np.int32), spill.array(int(offsets[-1]), np.int32)
 
-    def locate(part: tuple[int, int]) -> _Int:
+    def locate(part: tuple[int, int]) -> slice:
         table, here = read(part), slice(offsets[part[0]], offsets[part[1]])
         columns[here] = tfidf.lookup(known, schema.ragged(table["terms"])[0])
         counts[here] = schema.ragged(table["counts"])[0]
-        return np.bincount(columns[here], minlength=len(known))
+        return here
 
-    held, n = np.zeros(len(known), np.int64), len(offsets) - 1
-    for some in each(locate, parts):
-        held += some
+    # What has an entry for each term is as long as the corpus where no term comes twice: nothing of it is made twice.
+    held: npt.NDArray[np.int32 | np.int64] = np.zeros(len(known), np.int32)
+    n = len(offsets) - 1
+    for here in each(locate, parts):
+        np.add.at(held, columns[here], 1)
     if own is not None:
         held, n = own.of(known), own.documents
-    common = frequencies.of(known)
-    idf = (np.log((1 + n) / np.maximum(held, 1)) + np.log((1 + frequencies.documents) / (1 + common))) / 2
+    idf, familiar = np.empty(len(known)), np.empty(len(known), np.bool_)
+    for some in _terms(len(known)):
+        common = frequencies.of(known[some])
+        familiar[some] = common > 0
+        of_corpus = np.log((1 + n) / np.maximum(held[some], 1))
+        idf[some] = (of_corpus + np.log((1 + frequencies.documents) / (1 + common))) / 2
     if foreign:
         language = counted["language"] if chosen is None else counted["language"].take(pa.array(chosen))
-        strange, peers = foreign_terms(language, columns, offsets, common > 0, spill)
-        idf[strange] = foreign_idf(held[strange], peers[strange], frequencies.documents)
+        strange, peers = foreign_terms(language, columns, offsets, familiar, spill)
+        for some in _terms(len(known)):
+            which = some.start + np.flatnonzero(strange[some])
+            idf[which] = foreign_idf(held[which], peers[which], frequencies.documents)
+        del strange, peers
     falling = np.argsort(-held, kind="stable")
     rank = np.empty(len(known), np.uint32)
     rank[falling] = np.arange(len(known), dtype=np.uint32)
@@ -157,6 +167,12 @@ def learnt(counted: pa.Table, spill: Spill = IN_MEMORY) -> Callable[[pa.Table], 
     terms, counts = np.unique(schema.ragged(counted["terms"])[0], return_counts=True)
     own = Background(terms, counts.astype(np.int32), len(counted))
     return partial(vectors, frequencies=background(), own=own, foreign=False, spill=spill)
+
+
+def _terms(count: int) -> Iterator[slice]:
+    """Yield parts of so many terms."""
+    for start in range(0, count, _AT_ONCE):
+        yield slice(start, min(start + _AT_ONCE, count))
 
 
 def _row_offsets(terms: pa.ChunkedArray, chosen: _Int | None) -> _Int:
@@ -200,15 +216,15 @@ def foreign_terms(
     lacking = (seen_of[: len(terms_of)] + _TRUST) / (terms_of + _TRUST) < _KNOWN_SHARE
     if not lacking[group].any():
         return np.zeros(len(known), np.bool_), np.zeros(len(known))
-    own, alien, peers = (np.zeros(len(known)) for _ in range(3))
+    own, alien, peers = np.zeros(len(known), np.int32), np.zeros(len(known), np.int32), np.zeros(len(known))
     documents = np.bincount(group)
     for start, stop in spill.slices(offsets, _ENTRY_BYTES):
         here, of = columns[offsets[start] : offsets[stop]], np.repeat(group[start:stop], terms[start:stop])
-        own += np.bincount(here, minlength=len(known))
-        alien += np.bincount(here, lacking[of], len(known))
-        peers += np.bincount(here, documents[of], len(known))
-    own = np.maximum(own, 1)
-    return ~known & (alien > own / 2), peers / own
+        np.add.at(own, here, 1)
+        np.add.at(alien, here[lacking[of]], 1)
+        np.add.at(peers, here, documents[of])
+    np.maximum(own, 1, out=own)
+    return ~known & (2 * alien > own), np.divide(peers, own, out=peers)
 
 
 def foreign_idf(own: _Int, peers: _Float, documents: int) -> _Float:
