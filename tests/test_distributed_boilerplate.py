@@ -101,7 +101,7 @@ class TestLikeOneMachine:
         """They are learnt from the first documents, and the first that are sampled, wherever parts begin."""
         for module in (local, boilerplate.unrelated):
             monkeypatch.setattr(module, "FREQUENCY_SAMPLE", 20)
-            monkeypatch.setattr(module, "MOST_LEARNT", 50)
+            monkeypatch.setattr(module, "MOST_LEARNT", 28)
         learnt = set()
         by_frequencies = weighing.by_frequencies
 
@@ -112,7 +112,7 @@ class TestLikeOneMachine:
         monkeypatch.setattr(weighing, "by_frequencies", seen)
         params = Params(boilerplate=BoilerplateParams(sample=4, alike=0.01, above_chance=1.1))
         check(newsroom(), parts, backwards, params)
-        assert [documents for documents, *_ in learnt] == [50, 50]  # of sources and of the corpus, not twice as many
+        assert [documents for documents, *_ in learnt] == [28, 28]  # of sources and of the corpus, not twice as many
 
     def test_one_source_knows_better(self, parts, backwards):
         """What is boilerplate of one source goes from the same text in another."""
