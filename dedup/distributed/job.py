@@ -44,7 +44,7 @@ def cluster(articles: Any, params: Params, engine: SparkEngine, clock: Clock) ->
 
 
 def write(
-    articles: Any, out: str, params: Params, engine: SparkEngine, clock: Clock, overwrite: bool
+    articles: Any, out: str, params: Params, engine: SparkEngine, clock: Clock, *, overwrite: bool = False
 ) -> dict[str, Any]:
     """Do so, and let the machines write the tables, of any size, in their order: a folder of Parquet files each.
 
@@ -68,9 +68,8 @@ def write(
         manifest = writing.manifest(made.tables, made.read, params, made.skipped, clock.seconds)
         for name, fields in writing.fields_of(params, made.kept).items():
             engine.write(made.flow.frame(getattr(made.tables, name), fields), name, out)
-        engine.write_lines(
-            [orjson.dumps(asdict(reject)).decode() for reject in made.read.rejects], "rejects.jsonl", out
-        )
+        rejects = [orjson.dumps(asdict(reject)).decode() for reject in made.read.rejects]
+        engine.write_lines(rejects, "rejects.jsonl", out)
         engine.write_lines([manifests.dumps(manifest)], "manifest.json", out)
     return manifest
 
