@@ -1,17 +1,20 @@
 """The Spark engine: supersteps as its twin in this process runs them, errors, restarts, and what it must not use."""
 
 import ast
+import gzip
 import sys
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from in_process import InProcess
 
 import dedup
 from dedup.distributed import blocks, flow
+from dedup.distributed import reading as distributed_reading
 from dedup.distributed.flow import Message, deal
 from dedup.errors import InputError, ResourceError, SettingsError
 
@@ -194,3 +197,33 @@ def test_a_session_of_many_machines_needs_a_folder():
 
     with pytest.raises(SettingsError, match="checkpoint: got none for a session on yarn; name a folder"):
         SparkEngine(Session())
+
+
+def test_files_that_spark_brings_are_read_as_files(session, engine, tmp_path):
+    """By URL, as on stores that only Spark knows: a folder with a packed file, one with columns in its path, others."""
+    from dedup import reading
+    from dedup.params import Params
+
+    text = "The bridge over the canal stays shut until its bearings have been replaced, the council said on Friday"
+    (tmp_path / "in" / "day=2026-11-02").mkdir(parents=True)
+    (tmp_path / "in" / "a.jsonl.gz").write_bytes(gzip.compress(f'{{"id": "a", "text": "{text}"}}\n'.encode()))
+    (tmp_path / "in" / "day=2026-11-02" / "b.csv").write_text(f'id,text\nb,"{text} again"\n', "utf-8")
+    pq.write_table(pa.table({"id": ["c", "d"], "text": [text, text + "."]}), tmp_path / "in" / "c.parquet")
+    (tmp_path / "in" / "notes.bin").write_bytes(b"\0\1\2")
+    params = Params()
+    made, given = engine.open([f"file://{tmp_path}/in"], params.reading, "urls")
+    corpus, found = distributed_reading.read(made, params, given.kept, **given.datasets(made))
+    source = reading.open_paths([tmp_path / "in"], params.reading)
+    expected = pa.Table.from_batches(source.batches(), source.schema).drop_columns("text")
+    fields = expected.schema.append(pa.field("excerpt", pa.string())).append(pa.field("content_key", pa.uint64()))
+    got = pa.concat_tables(made.blocks(corpus.documents)).sort_by("row")
+    assert got.schema == fields
+    assert got.select(expected.column_names).equals(expected)
+    assert [(file.source_file, file.sha256) for file in found.files] == [
+        (file.source_file, file.sha256) for file in source.files
+    ]
+    assert found.files[0].path == f"file://{tmp_path}/in/a.jsonl.gz"
+    with pytest.raises(InputError, match=r"nothing-here: Spark found no file to read"):
+        engine.open([f"file://{tmp_path}/nothing-here"], params.reading, "urls")
+    with pytest.raises(InputError, match="a URL beside paths"):
+        engine.open([f"file://{tmp_path}/in", str(tmp_path)], params.reading, "urls")

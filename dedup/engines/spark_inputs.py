@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
+from pyspark.errors import PySparkException
 
 from dedup import reading
 from dedup.distributed.flow import Message
@@ -18,6 +20,7 @@ from dedup.params import ReadingParams
 from dedup.reading import columns, finding, reader
 from dedup.remote import is_url
 
+_NO_HOST = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*):/(?!/)")
 _ROW_BYTES = 2_000  # of a record of a frame, whose size Spark does not say
 _STRETCH = 4 << 20  # bytes of a frame that are one piece
 _PIECES = 1 << 24  # numbers for the pieces of one partition
@@ -88,16 +91,26 @@ def _table(rows: Sequence[File]) -> pa.Table:
 
 
 def _urls(session: Any, urls: list[str], params: ReadingParams) -> Input:
-    files = session.read.format("binaryFile").option("recursiveFileLookup", "true").load(urls)
+    try:
+        files = session.read.format("binaryFile").option("recursiveFileLookup", "true").load(urls)
+    except PySparkException as error:
+        if error.getCondition() != "PATH_NOT_FOUND":
+            raise
+        raise InputError(f"{urls[0]}: Spark found no file to read; wanted files or folders; check the URL") from None
     listing = sorted((row.path, row.length) for row in files.select("path", "length").toLocalIterator())
+    urls_of = {path: _NO_HOST.sub(r"\1:///", path) for path, _ in listing}  # Spark writes file:/folder
     root = os.path.commonpath([path.rpartition("/")[0] for path, _ in listing]) if listing else ""
     names = {path: path[len(root) :].lstrip("/") if path.startswith(root) else path for path, _ in listing}
-    wanted = [(path, size) for path, size in listing if path in urls or finding.wanted(names[path], path, params)]
+    wanted = [
+        (path, size)
+        for path, size in listing
+        if urls_of[path] in urls or finding.wanted(names[path], path.rpartition("/")[2], params)
+    ]
     if not wanted:
         raise InputError(f"{urls[0]}: found no file to read; wanted one of the known formats; see --include")
     if params.keep_cols:
         raise InputError("keep-cols: got columns of files that Spark brings; wanted a DataFrame, whose types are known")
-    rows = {path: File(n, names[path], path, size) for n, (path, size) in enumerate(wanted)}
+    rows = {path: File(n, names[path], urls_of[path], size) for n, (path, size) in enumerate(wanted)}
     contents = partial(_brought, files=files.select("path", "content"), rows=rows)
     return Input(sum(size for _, size in wanted), wanted, {}, contents)
 
