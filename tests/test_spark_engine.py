@@ -2,6 +2,7 @@
 
 import ast
 import gzip
+import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,7 @@ ENGINE = sorted((Path(dedup.__file__).parent / "engines").glob("spark*.py"))
 def session(tmp_path_factory):
     """A Spark session of two threads."""
     sql = pytest.importorskip("pyspark.sql")
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # else the first python3 of PATH
     builder = sql.SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
     builder = builder.config("spark.sql.warehouse.dir", str(tmp_path_factory.mktemp("warehouse")))
     found = builder.config("spark.log.level", "OFF").getOrCreate()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import sys
 import tempfile
 from types import TracebackType
 from typing import Any, Self
@@ -132,6 +133,7 @@ class SparkEngine:
 def _started() -> SparkSession:
     builder: Any = SparkSession.builder.appName("dedup")
     if not {"PYSPARK_GATEWAY_PORT", "PYSPARK_SUBMIT_ARGS", "SPARK_REMOTE"} & set(os.environ):
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # else the first python3 of PATH, which may lack dedup
         # Executors live in this process; Spark's own 1 GB is little for blocks of megabytes on all cores.
         memory = max(usable_memory() // 4 >> 20, 1024)
         builder = builder.config("spark.driver.memory", f"{memory}m").config("spark.ui.enabled", "false")
