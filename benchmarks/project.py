@@ -133,7 +133,7 @@ def all_pairs(vectors: Vectors, floor: float, jobs: int) -> tuple[npt.NDArray[np
         return cosine.similar_pairs(
             first, min(first + PLACES, n), order, indptr, indices, data, begin, BLOCK, *index, *common,
             postings.CHECKPOINTS, LEFT_TO_BOUND * floor, n, n, np.full(n, n), nothing, nobody, *state, floor, 1.0, 1.0,
-            1 << 40,  # no budget
+            1 << 40, n,  # no budget
         )[:2]  # fmt: skip
 
     left, right = zip(*_threaded(jobs, part, range(0, n, PLACES)), strict=True)

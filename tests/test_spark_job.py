@@ -39,6 +39,7 @@ def run(folder, **given):
     settings.write_text(json.dumps({"inputs": [str(SEEDS)], "out": str(folder / "OUT"), **given}), "utf-8")
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     environment = {
+        "PYSPARK_PYTHON": sys.executable,
         **os.environ,
         "PYTHONPATH": path,
         "SPARK_WORKER_DIR": str(folder / "workers"),
