@@ -158,7 +158,7 @@ class TestFailure:
     def test_a_signal(self, tmp_path, sent, code):
         code_of_slow = (
             "import sys, time; from dedup import pipeline\n"
-            "def slow(source, params, progress):\n"
+            "def slow(source, params, progress, engine):\n"
             "    progress('read', 3, None); print('at work', flush=True); time.sleep(60)\n"
             "pipeline.cluster = slow\nfrom dedup.cli import main; main()"
         )
