@@ -25,13 +25,13 @@ from dedup.errors import OutputExistsError, ResourceError, SettingsError
 from dedup.params import ReadingParams
 from dedup.spill import usable_memory
 
-_ORDERS = {  # of the rows of each table, in Spark's SQL
+_ORDERS = {  # of the rows of each table, as expressions of Spark's SQL, rising
     "documents": (
-        "story_size desc", "story_id", "canonical_doc_id <> representative_doc_id", "duplicate_size desc",
+        "-story_size", "story_id", "canonical_doc_id <> representative_doc_id", "-duplicate_size",
         "duplicate_id", "not is_representative", "position",
     ),
-    "groups": ("duplicate_size desc", "duplicate_id"),
-    "clusters": ("story_size desc", "story_id"),
+    "groups": ("-duplicate_size", "duplicate_id"),
+    "clusters": ("-story_size", "story_id"),
     "pairs": ("level", "doc_id_a", "doc_id_b"),
 }  # fmt: skip
 
