@@ -171,6 +171,8 @@ def _python(block, names, folder):
     missing = [name for name in NEEDS if f"from {name}" in block.text and not _installed(name)]
     if not missing:
         exec(compile(block.text, f"{block.page}, line {block.line}", "exec"), names)
+        if "spark" in names:  # else the next test in this process would get it, with its settings
+            names.pop("spark").stop()
 
 
 def _installed(name):

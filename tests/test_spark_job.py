@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import venv
 from pathlib import Path
 
 import pyarrow as pa
@@ -90,6 +91,20 @@ def test_what_cannot_be_done_is_said_before_a_session_is_asked_for(tmp_path):
     assert done.exit_code == 2
     assert "checkpoint: got" in done.stderr
     assert "add --engine spark" in done.stderr
+
+
+def test_workers_without_the_package_are_told_of(tmp_path):
+    venv.create(tmp_path / "bare")
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        [sys.executable, "-m", "dedup", "cluster", str(SEEDS), "-o", str(tmp_path / "OUT"), "--engine", "spark"],
+        env={**environment, "PYSPARK_PYTHON": str(tmp_path / "bare" / "bin" / "python")},
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr[-4000:]
+    assert "set PYSPARK_PYTHON to a Python that has them" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "OUT").exists()
 
 
 def test_the_plan_is_shown_and_nothing_runs(tmp_path):

@@ -2,8 +2,8 @@
 
 A key is the hash of a shingle with that of its source, or with a constant for the corpus. Each part counts its keys and
 sends the sums to the part of the key, which answers with those that are frequent. Nearly all shingles are rare, and
-most are not sent: what is frequent in the corpus is common enough in one of the parts at least (pigeonhole; Savasere,
-Omiecinski and Navathe 1995), and sources of few documents have nothing that is frequent.
+most are not sent: what is frequent in the corpus is common enough in one of the parts at least (pigeonhole;
+Savasere et al. 1995), and sources of few documents have nothing that is frequent.
 """
 
 from __future__ import annotations

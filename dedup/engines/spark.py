@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 import tempfile
+import warnings
 from types import TracebackType
 from typing import Any, Self
 
@@ -137,6 +138,7 @@ def _started() -> SparkSession:
         # Executors live in this process; Spark's own 1 GB is little for blocks of megabytes on all cores.
         memory = max(usable_memory() // 4 >> 20, 1024)
         builder = builder.config("spark.driver.memory", f"{memory}m").config("spark.ui.enabled", "false")
-        builder = builder.config("spark.ui.showConsoleProgress", "false").config("spark.log.level", "ERROR")
+        builder = builder.config("spark.ui.showConsoleProgress", "false").config("spark.log.level", "OFF")
+        warnings.filterwarnings("ignore", category=FutureWarning, module="pyspark")  # of pandas, which is not used
     session: SparkSession = builder.getOrCreate()
     return session

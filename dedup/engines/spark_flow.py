@@ -23,7 +23,7 @@ from pyspark.sql import functions as f
 
 from dedup.distributed import blocks, flow
 from dedup.distributed.flow import Function, Message
-from dedup.errors import ResourceError
+from dedup.errors import ResourceError, SettingsError
 
 _COLUMNS = "part int, origin int, number int, block binary"
 _SENT = f"stream string, {_COLUMNS}"
@@ -182,6 +182,11 @@ def told(name: str) -> Iterator[None]:
     except PySparkException as error:
         if (own := blocks.marked_error(str(error))) is not None:
             raise own from None
+        if missing := re.search(r"No module named '([\w.]+)'", str(error)):
+            raise SettingsError(
+                f"spark step {name}: got workers whose Python has no {missing[1]}, wanted all of the program; before "
+                "the session starts, set PYSPARK_PYTHON to a Python that has them, or send a packed environment"
+            ) from error
         raise ResourceError(
             f"spark step {name}: {first_line(error)}; see the log of the executors, and start again with the same "
             "--checkpoint to go on after the last finished step"
