@@ -18,7 +18,7 @@ from dedup import duplicates, recurring, schema, stripping
 from dedup.distributed import recurring as recurrent
 from dedup.distributed import unrelated
 from dedup.distributed.corpus import Corpus
-from dedup.distributed.flow import Flow, Message, Tables, deal, part_of_hash
+from dedup.distributed.flow import Flow, Message, Tables, deal, part_of_hash, sums_of
 from dedup.distributed.recurring import sorted_keys
 from dedup.kernels import tfidf
 from dedup.params import Params
@@ -53,8 +53,7 @@ def strip(flow: Flow, corpus: Corpus, params: Params) -> Corpus:
         sketches=corpus.sketches, terms=corpus.terms, traces=corpus.traces,
         facts=found.facts, places=listed["places"], shared=equal["shared"],
     )  # fmt: skip
-    gone = [table.to_pydict() for table in flow.gather(left["counts"]).values()]
-    counts = _counts(*(sum(sum(part[name]) for part in gone) for name in ("documents", "shingles")))
+    counts = _counts(**sums_of(flow, left["counts"], ["documents", "shingles"]))
     return replace(corpus, sketches=left["sketches"], terms=left["terms"], traces=left["none"], boilerplate=counts)
 
 

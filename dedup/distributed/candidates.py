@@ -19,7 +19,7 @@ import pyarrow as pa
 from dedup import candidates, rarity, schema
 from dedup.distributed import shingles
 from dedup.distributed.corpus import Corpus
-from dedup.distributed.flow import Dataset, Flow, Message, Tables, counted, deal, part_of_hash, part_of_place
+from dedup.distributed.flow import Dataset, Flow, Message, Tables, counted, deal, part_of_hash, part_of_place, total_of
 from dedup.distributed.lists import Lists
 from dedup.distributed.shingles import firsts
 from dedup.distributed.slots import Slots
@@ -50,7 +50,7 @@ def find(flow: Flow, corpus: Corpus, units: Dataset, params: DuplicateParams) ->
     units : of `copies.units`
     """
     sizes = flow.step("copies-sizes", _sizes, units=units)
-    table = Slots(rarity.slots_for(total(flow, sizes["shingles"])), flow.parts)
+    table = Slots(rarity.slots_for(total_of(flow, sizes["shingles"])), flow.parts)
     send = partial(_keys, params=params, table=table)
     sent = flow.step("copies-texts", send, sketches=corpus.sketches, units=units)
     missing = 1 - params.prefix_containment
@@ -58,8 +58,8 @@ def find(flow: Flow, corpus: Corpus, units: Dataset, params: DuplicateParams) ->
     pair = partial(_pair, params=params, starts=corpus.starts)
     paired = flow.step("copies-lists", pair, keys=sent["keys"], postings=postings)
     joined = flow.step("copies-join", partial(_join, params=params, starts=corpus.starts), lists=paired["lists"])
-    skipped = {"hot_keys": total(flow, paired["hot"]), "duplicate_pairs": total(flow, joined["left_out"])}
-    return Found({"paired": paired["pairs"], "joined": joined["pairs"]}, total(flow, sizes["filled"]), skipped)
+    skipped = {"hot_keys": total_of(flow, paired["hot"]), "duplicate_pairs": total_of(flow, joined["left_out"])}
+    return Found({"paired": paired["pairs"], "joined": joined["pairs"]}, total_of(flow, sizes["filled"]), skipped)
 
 
 def find_equal(flow: Flow, corpus: Corpus, units: Dataset, params: DuplicateParams) -> Found:
@@ -68,11 +68,6 @@ def find_equal(flow: Flow, corpus: Corpus, units: Dataset, params: DuplicatePara
     sent = flow.step("copies-digests", digests, sketches=corpus.sketches, units=units)
     pair = partial(_pair, params=params, starts=corpus.starts)
     return Found({"paired": flow.step("copies-lists", pair, keys=sent["keys"])["pairs"]}, 0, {})
-
-
-def total(flow: Flow, counts: Dataset) -> int:
-    """Return the sum over parts of what `flow.counted` told."""
-    return sum(sum(table["count"].to_pylist()) for table in flow.gather(counts).values())
 
 
 def _sizes(part: int, tables: Tables) -> Iterator[Message]:

@@ -16,7 +16,19 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from dedup.distributed.flow import Dataset, Flow, Message, Tables, ask, at, counted, deal, part_of_hash, part_of_place
+from dedup.distributed.flow import (
+    Dataset,
+    Flow,
+    Message,
+    Tables,
+    ask,
+    at,
+    counted,
+    deal,
+    part_of_hash,
+    part_of_place,
+    total_of,
+)
 from dedup.errors import DedupError
 from dedup.kernels import hashing, jaccard
 
@@ -60,7 +72,7 @@ def components(
         There are more rounds than allowed.
     """
     forest = flow.step(f"{name}-forest", partial(_forest, pick=pick), edges=edges)
-    total = sum(int(table["count"].to_numpy().sum()) for table in flow.gather(forest["counts"]).values())
+    total = total_of(flow, forest["counts"])
     if not total:
         return forest["labels"]
     if total <= whole:

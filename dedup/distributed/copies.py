@@ -14,7 +14,7 @@ from dedup import candidates, duplicates, schema
 from dedup.distributed import candidates as spread
 from dedup.distributed import sketched
 from dedup.distributed.corpus import Corpus
-from dedup.distributed.flow import Dataset, Flow, Message, Tables, counted, deal, part_of_hash, part_of_place
+from dedup.distributed.flow import Dataset, Flow, Message, Tables, counted, deal, part_of_hash, part_of_place, total_of
 from dedup.errors import ResourceError
 from dedup.params import DuplicateParams, Params
 from dedup.stores import distinct
@@ -100,13 +100,13 @@ def verified(flow: Flow, corpus: Corpus, units: Dataset, params: Params) -> Veri
     gathered = flow.step("copies-pairs", partial(_distinct, starts=corpus.starts), **found.pairs)
     skipped = dict(found.skipped)
     most = duplicate.pair_budget
-    if not exact and (many := spread.total(flow, gathered["count"])) > most * found.filled:
+    if not exact and (many := total_of(flow, gathered["count"])) > most * found.filled:
         asked = sketched.fetch(
             flow, "copies-signatures", gathered["asked"], corpus.sketches, corpus.starts, ["signature"]
         )
         keep = partial(_within_budget, starts=corpus.starts, most=most)
         gathered = flow.step("copies-budget", keep, pairs=gathered["pairs"], answers=asked)
-        skipped["duplicate_pairs"] += many - spread.total(flow, gathered["count"])
+        skipped["duplicate_pairs"] += many - total_of(flow, gathered["count"])
     rows = sketched.fetch(flow, "copies-rows", gathered["asked"], corpus.sketches, corpus.starts)
     measure = partial(_measured, params=duplicate)
     return Verified(flow.step("copies-verified", measure, pairs=gathered["pairs"], answers=rows)["verified"], skipped)

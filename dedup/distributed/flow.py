@@ -10,7 +10,7 @@ nor retries change a byte.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -118,8 +118,19 @@ def starts_of(flow: Flow, counts: Dataset) -> _Int:
     return np.concatenate(([0], np.cumsum(sizes)))
 
 
+def total_of(flow: Flow, counts: Dataset) -> int:
+    """Return the sum of a dataset of one `count` by part."""
+    return sums_of(flow, counts, ["count"])["count"]
+
+
+def sums_of(flow: Flow, told: Dataset, columns: Sequence[str]) -> dict[str, int]:
+    """Return the sum of each of some columns of integers over all parts."""
+    tables = flow.gather(told).values()
+    return {name: sum(int(table[name].to_numpy().sum()) for table in tables) for name in columns}
+
+
 def counted(stream: str, part: int, count: int) -> Message:
-    """Tell how many rows a part has, for `starts_of`."""
+    """Tell how many there are in a part, for `starts_of` and `total_of`."""
     return Message(stream, part, pa.table({"count": pa.array([count], pa.int64())}))
 
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from dedup import stories as local
 from dedup.distributed import cutting, merging
-from dedup.distributed.flow import Dataset, Flow, Message, Tables, counted
+from dedup.distributed.flow import Dataset, Flow, Message, Tables, counted, total_of
 from dedup.errors import DedupError
 from dedup.params import StoryParams
 
@@ -63,7 +63,7 @@ def stories(
     The tree is that of one machine, ties included, if averages that differ do so within 53 bits: see `merging`.
     """
     counts = flow.step("linkage count", _count, evidence=evidence)["counts"]
-    if _pairs(flow, counts) <= in_one_part:
+    if total_of(flow, counts) <= in_one_part:
         collected = flow.step("linkage collect", _collect, evidence=evidence)
         link = partial(_link, params=params, starts=starts)
         found = [flow.step("linkage", link, evidence=collected["evidence"])["stories"]]
@@ -81,7 +81,7 @@ def _in_rounds(flow: Flow, evidence: Dataset, starts: _Int, params: StoryParams,
     for number in range(ROUNDS + 1):
         propose = partial(merging.propose, floor=floor, parts=parts)
         proposed = flow.step(f"linkage propose {number}", propose, pairs=pairs)
-        left = _pairs(flow, proposed["counts"])
+        left = total_of(flow, proposed["counts"])
         if left <= in_one_part:
             break
         if number == ROUNDS:
@@ -116,10 +116,6 @@ def _in_rounds(flow: Flow, evidence: Dataset, starts: _Int, params: StoryParams,
 
 def _count(part: int, tables: Tables) -> Iterator[Message]:
     yield counted("counts", part, len(tables["evidence"]))
-
-
-def _pairs(flow: Flow, counts: Dataset) -> int:
-    return sum(int(table["count"].to_numpy().sum()) for table in flow.gather(counts).values())
 
 
 def _collect(part: int, tables: Tables) -> Iterator[Message]:

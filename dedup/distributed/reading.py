@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from dedup import reading, schema
 from dedup.distributed import corpus
 from dedup.distributed.corpus import Corpus
-from dedup.distributed.flow import Dataset, Flow, Message, Tables, deal, part_of_hash
+from dedup.distributed.flow import Dataset, Flow, Message, Tables, counted, deal, part_of_hash, total_of
 from dedup.errors import SettingsError
 from dedup.kernels import hashing
 from dedup.params import Params, ReadingParams
@@ -115,8 +115,7 @@ def read(
     )
     before = _before({said["piece"]: said["accepted"] for said in told})
     named = flow.step("ids", partial(_named, before=before), ids=parsed["ids"])
-    again = sum(table["again"].to_numpy().sum() for table in flow.gather(named["again"]).values())
-    found = _read(told, int(again), params.reading)
+    found = _read(told, total_of(flow, named["again"]), params.reading)
     check_files(found.files, found.rejects)
     reading.check_rejects(found)
     reduced = flow.step(
@@ -224,7 +223,7 @@ def _named(part: int, tables: Tables, *, before: dict[int, int]) -> Iterator[Mes
     changed = pc.not_equal(fresh, table["id"])
     renamed = table.set_column(table.schema.get_field_index("id"), "id", fresh).filter(changed)
     yield from deal("ids", renamed, renamed["home"].to_numpy())
-    yield Message("again", part, pa.table({"again": [again]}))
+    yield counted("again", part, again)
 
 
 def _sketched(part: int, tables: Tables, *, before: dict[int, int], params: Params, parts: int) -> Iterator[Message]:

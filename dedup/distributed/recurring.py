@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from dedup import boilerplate, recurring, schema
 from dedup.distributed.corpus import Corpus, positions
-from dedup.distributed.flow import Dataset, Flow, Message, Tables, counted, deal, part_of_hash, part_of_place
+from dedup.distributed.flow import Dataset, Flow, Message, Tables, counted, deal, part_of_hash, part_of_place, total_of
 from dedup.kernels import hashing, tfidf
 from dedup.params import BoilerplateParams
 from dedup.recurring import Scope
@@ -54,19 +54,19 @@ def find(flow: Flow, corpus: Corpus, params: BoilerplateParams) -> Recurring | N
     needed = flow.step(
         "boilerplate-sources", partial(_needed, params=params), sizes=told["sizes"], asked=texts["asked"]
     )["needed"]
-    total = count_of(flow, told["total"])
+    total = total_of(flow, told["total"])
     everywhere = int(recurring.needed(np.array([total]), params.corpus_share, params.least)[0])
     known: dict[str, Dataset] = {"facts": texts["facts"], "repeated": told["repeated"], "needed": needed}
     scopes = partial(_scopes, starts=starts, everywhere=everywhere if everywhere <= total else _NEVER)
     common = None
-    if everywhere >= params.corpus_share * len(corpus) * _TEXTS and count_of(flow, texts["many"]) <= _MOST_COMMON:
+    if everywhere >= params.corpus_share * len(corpus) * _TEXTS and total_of(flow, texts["many"]) <= _MOST_COMMON:
         common = sorted_keys(pa.concat_tables([_NO_KEYS, *flow.gather(texts["common"]).values()]))
     keys = flow.step(
         "boilerplate-keys", partial(_keys, scopes=scopes, common=common, parts=parts),
         sketches=corpus.sketches, **known,
     )  # fmt: skip
     first = flow.step("boilerplate-counts", _frequent, keys=keys["keys"])
-    if not count_of(flow, first["found"]):
+    if not total_of(flow, first["found"]):
         return None
     entries = flow.step(
         "boilerplate-entries", partial(_entries, scopes=scopes, parts=parts, params=params),
@@ -74,11 +74,6 @@ def find(flow: Flow, corpus: Corpus, params: BoilerplateParams) -> Recurring | N
     )  # fmt: skip
     again = flow.step("boilerplate-recount", _recounted, keys=entries["counts"], bounds=first["bounds"])
     return Recurring(texts["facts"], told["repeated"], entries["evidence"], entries["held"], again["frequent"])
-
-
-def count_of(flow: Flow, counts: Dataset) -> int:
-    """Return the sum of a dataset of one `count` by part."""
-    return sum(int(table["count"].to_numpy().sum()) for table in flow.gather(counts).values())
 
 
 def _texts(part: int, tables: Tables, *, starts: _Int, parts: int, share: float) -> Iterator[Message]:

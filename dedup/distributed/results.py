@@ -10,11 +10,9 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
-import pyarrow.compute as pc
-
 from dedup.distributed import ends, filling, founders, likeness, naming, pairing
 from dedup.distributed.corpus import Corpus
-from dedup.distributed.flow import Dataset, Flow, Function, Message, Tables
+from dedup.distributed.flow import Dataset, Flow, Function, Message, Tables, sums_of
 from dedup.distributed.similar import Stories
 from dedup.params import Params
 
@@ -128,9 +126,7 @@ class _Steps:
         self.held |= {stream: streams[stream] for stream in _STREAMS[name].split()}
         if name in _TABLES:
             self.held[name] = streams[name]
-            found = self._flow.gather(streams["sizes"]).values()
-            sums = {key: sum(int(pc.sum(table[key]).as_py()) for table in found) for key in _SIZES}
-            self._sizes[name] = sums
+            self._sizes[name] = sums_of(self._flow, streams["sizes"], _SIZES)
 
     def counted(self) -> tuple[dict[str, int], int]:
         """Return `counts` and `bytes` of the results."""

@@ -27,8 +27,9 @@ from dedup.distributed.flow import (
     deal,
     part_of_hash,
     part_of_place,
+    total_of,
 )
-from dedup.distributed.recurring import CORPUS, SOURCE, Recurring, count_of, held, sorted_keys, totals
+from dedup.distributed.recurring import CORPUS, SOURCE, Recurring, held, sorted_keys, totals
 from dedup.kernels import hashing, tfidf
 from dedup.params import BoilerplateParams
 from dedup.recurring import Scope
@@ -68,7 +69,7 @@ def find(flow: Flow, corpus: Corpus, found: Recurring, params: BoilerplateParams
         "boilerplate-measure", partial(_measure, n=len(corpus), models=models, params=params),
         sets=asking["sets"], askers=asking["askers"], answers=bare["answer"],
     )  # fmt: skip
-    if not count_of(flow, measured["found"]):
+    if not total_of(flow, measured["found"]):
         return None
     told = flow.step("boilerplate-told", _told, keys=sets["keys"], told=measured["told"])
     return runs["passages"], told["told"]
