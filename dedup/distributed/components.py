@@ -94,7 +94,10 @@ def components(
 
 
 def bucket_of(label: _Int, parts: int) -> _Int:
-    """Return the part that works on each component: by a hash, since smallest positions crowd in the first parts."""
+    """Return the part that works on each cluster, int64[m]: by a hash of its smallest position.
+
+    Ranges would not do, since smallest positions crowd in the first parts.
+    """
     key = label.astype(np.uint64)
     return part_of_hash(hashing.hash_pairs(key, key), parts)
 

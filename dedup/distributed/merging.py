@@ -26,8 +26,9 @@ import pyarrow as pa
 
 from dedup import stories
 from dedup.distributed import cutting
+from dedup.distributed.components import bucket_of
 from dedup.distributed.cutting import HISTORY
-from dedup.distributed.flow import Message, Tables, counted, deal, part_of_hash, rows
+from dedup.distributed.flow import Message, Tables, counted, deal, rows
 from dedup.kernels import jaccard, linkage
 from dedup.params import StoryParams
 
@@ -40,12 +41,6 @@ _NAMES = pa.schema([(name, pa.int64()) for name in ("cluster", "name", "size")])
 _PROPOSALS = pa.schema([(name, pa.int64()) for name in ("cluster", "suitor")])
 
 _FINISHED = -1  # name of a cluster that merges no more
-_SPREAD = np.uint64(0x9E3779B97F4A7C15)  # Fibonacci hashing (Knuth 1998, section 6.4)
-
-
-def bucket(cluster: _Int, parts: int) -> _Int:
-    """Return where clusters live, int64[m]: not in ranges, since what is left of many merges has small positions."""
-    return part_of_hash(cluster.astype(np.uint64) * _SPREAD, parts)
 
 
 def opened(part: int, tables: Tables, *, parts: int) -> Iterator[Message]:
@@ -54,7 +49,7 @@ def opened(part: int, tables: Tables, *, parts: int) -> Iterator[Message]:
     ends = evidence["left"].to_numpy(), evidence["right"].to_numpy()
     weight, ones = stories.weights(evidence), np.ones(len(evidence), np.int64)
     for left, right in (ends, ends[::-1]):
-        yield from _dealt(PAIRS, "pairs", (left, right, weight, ones, ones), bucket(left, parts))
+        yield from _dealt(PAIRS, "pairs", (left, right, weight, ones, ones), bucket_of(left, parts))
 
 
 def propose(part: int, tables: Tables, *, floor: float, parts: int) -> Iterator[Message]:
@@ -68,7 +63,7 @@ def propose(part: int, tables: Tables, *, floor: float, parts: int) -> Iterator[
     asks = best >= 0
     suitor, asked = left[first[asks]], right[best[asks]]
     yield Message("pairs", part, pairs)
-    yield from _dealt(_PROPOSALS, "proposals", (asked, suitor), bucket(asked, parts))
+    yield from _dealt(_PROPOSALS, "proposals", (asked, suitor), bucket_of(asked, parts))
     yield counted("counts", part, int((left < right).sum()))
 
 
@@ -122,7 +117,7 @@ def rename(part: int, tables: Tables, *, params: StoryParams, parts: int, starts
     new_right, size_right = _renamed(names, right, sizes[1])
     kept = (new_left != _FINISHED) & (new_right != _FINISHED) & (new_left != new_right)
     columns = tuple(column[kept] for column in (new_left, new_right, weight, size_left, size_right))
-    yield from _dealt(PAIRS, "pairs", columns, bucket(columns[0], parts))
+    yield from _dealt(PAIRS, "pairs", columns, bucket_of(columns[0], parts))
 
     yield from _moved(rows(tables, "merged", HISTORY), names, parts)
     history = rows(tables, "history", HISTORY)
@@ -163,8 +158,8 @@ def finish(part: int, tables: Tables, *, floor: float, parts: int, number: int) 
     a, b = np.sort(np.array(smallest)[children], axis=1).T
     last = cluster[jaccard.components(n + len(children), children.ravel(), np.repeat(n + np.arange(len(a)), 2))]
     columns = (last[n:], cluster[a], cluster[b], heights, number + np.arange(len(a)))
-    yield from _dealt(HISTORY, "merged", columns, bucket(last[n:], parts))
-    yield from _dealt(_NAMES, "names", (cluster, last[:n], size), bucket(cluster, parts))
+    yield from _dealt(HISTORY, "merged", columns, bucket_of(last[n:], parts))
+    yield from _dealt(_NAMES, "names", (cluster, last[:n], size), bucket_of(cluster, parts))
 
 
 def rejoin(part: int, tables: Tables, *, parts: int) -> Iterator[Message]:
@@ -222,7 +217,7 @@ def _neighbouring(chosen: npt.NDArray[np.bool_], first: _Int, right: _Int, part:
     row = np.repeat(np.arange(len(first)), np.diff(first, append=len(right)))
     told = chosen[row]
     own = np.flatnonzero(chosen)
-    pairs = np.concatenate((row[told] * parts + bucket(right[told], parts), own * parts + part))
+    pairs = np.concatenate((row[told] * parts + bucket_of(right[told], parts), own * parts + part))
     row, target = np.divmod(np.unique(pairs), parts)
     return row, target
 
@@ -241,4 +236,4 @@ def _renamed(names: pa.Table, cluster: _Int, size: _Int) -> tuple[_Int, _Int]:
 def _moved(history: pa.Table, names: pa.Table, parts: int) -> Iterator[Message]:
     cluster = history["cluster"].to_numpy()
     cluster = _renamed(names, cluster, cluster)[0]
-    yield from deal("history", history.set_column(0, HISTORY.field(0), pa.array(cluster)), bucket(cluster, parts))
+    yield from deal("history", history.set_column(0, HISTORY.field(0), pa.array(cluster)), bucket_of(cluster, parts))
