@@ -6,13 +6,13 @@ uses it. Steps at the same depth are one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, NamedTuple
 
 from dedup.distributed import ends, filling, founders, likeness, naming, pairing
 from dedup.distributed.corpus import Corpus
-from dedup.distributed.flow import Dataset, Flow, Function, Message, Tables, sums_of
+from dedup.distributed.flow import Dataset, Flow, Function, Message, fused, sums_of
 from dedup.distributed.similar import Stories
 from dedup.params import Params
 
@@ -122,7 +122,7 @@ class _Steps:
     def run(self, name: str, *functions: Function) -> None:
         """Run functions on the same inputs as one step; one that was not sent is empty."""
         given = {key: self.held[key] for key in _INPUTS[name].split() if key in self.held}
-        streams = self._flow.step(f"result-{name}", partial(_together, functions=functions), **given)
+        streams = self._flow.step(f"result-{name}", fused(*functions), **given)
         self.held |= {stream: streams[stream] for stream in _STREAMS[name].split()}
         if name in _TABLES:
             self.held[name] = streams[name]
@@ -140,8 +140,3 @@ class _Steps:
             "singles": clusters["rows"] - clusters["several"],
         }
         return counts, sum(sizes["bytes"] for sizes in self._sizes.values())
-
-
-def _together(part: int, tables: Tables, *, functions: tuple[Function, ...]) -> Iterator[Message]:
-    for function in functions:
-        yield from function(part, tables)

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from dedup import duplicates, evidence, schema
 from dedup.distributed import meetable, meeting, mixing, refusing, sketched, timeslots, vectors
 from dedup.distributed.corpus import Corpus
-from dedup.distributed.flow import Dataset, Flow, Function, Message, Tables
+from dedup.distributed.flow import Dataset, Flow, Message, Tables, fused
 from dedup.params import Params
 
 _Int = npt.NDArray[np.int64]
@@ -77,36 +77,26 @@ def _weigh(flow: Flow, corpus: Corpus, copies: Dataset, verified: Dataset, param
     """Weigh the terms of the representatives as `weighing.vectors` does, and send them to the slots of their dates."""
     starts, held = corpus.starts, {"copies": copies, "sketches": corpus.sketches, "terms": corpus.terms}
     first = vectors.languages, partial(timeslots.dates, parts=flow.parts), partial(refusing.left, starts=starts)
-    told = flow.step("languages", _all(*first), verified=verified, **held)
+    told = flow.step("languages", fused(*first), verified=verified, **held)
     spoken, stamps = vectors.summed(flow.gather(told["spoken"])), flow.gather(told["stamps"])
     second = partial(vectors.count, spoken=spoken, parts=flow.parts), partial(refusing.right, starts=starts)
     borne = partial(timeslots.bearing, days=timeslots.suspects(stamps))
-    counted = flow.step("terms", _all(*second, borne), half=told["half"], **held)
+    counted = flow.step("terms", fused(*second, borne), half=told["half"], **held)
     dates = timeslots.calendar(flow.parts, stamps, flow.gather(counted["bearing"]), flow.gather(told["sample"]))
 
     n = int(pc.sum(spoken["documents"]).as_py() or 0)
     third = partial(vectors.weigh, n=n), partial(refusing.dated, starts=starts)
     inputs = {"counted": counted["counted"], "both": counted["both"], "sketches": corpus.sketches}
-    weighed = flow.step("frequencies", _all(*third), **inputs)
+    weighed = flow.step("frequencies", fused(*third), **inputs)
     offsets, frequencies = vectors.columns(flow.gather(weighed["levels"]))
     fourth = (
         partial(vectors.number, offsets=offsets),
         partial(refusing.opposed, starts=starts, dates=dates, params=params),
     )
     inputs = {"weighed": weighed["weighed"], "dated": weighed["dated"], "sketches": corpus.sketches}
-    known = flow.step("columns", _all(*fourth), counted=counted["counted"], **inputs)
+    known = flow.step("columns", fused(*fourth), counted=counted["counted"], **inputs)
     made = flow.step("vectors", partial(_vectors, dates=dates), known=known["known"], **held)
     return _Weighed(made["vectors"], made["columns"], frequencies, made["rows"], known["partners"], known["opposed"])
-
-
-def _all(*functions: Function) -> Function:
-    """Return a step that does what several do: each step costs an engine about a second."""
-    return partial(_each, functions=functions)
-
-
-def _each(part: int, tables: Tables, *, functions: tuple[Function, ...]) -> Iterator[Message]:
-    for function in functions:
-        yield from function(part, tables)
 
 
 def _vectors(part: int, tables: Tables, *, dates: timeslots.Calendar) -> Iterator[Message]:
