@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from dedup import groups, schema
 from dedup.distributed import components, sketched
-from dedup.distributed.flow import Dataset, Flow, Message, Tables, ask, ask_for, at, deal, part_of_place, rows
+from dedup.distributed.flow import Dataset, Flow, Message, Tables, ask, ask_for, at, deal, part_of_place, reply, rows
 from dedup.params import DuplicateParams
 
 _Int = npt.NDArray[np.int64]
@@ -36,7 +36,7 @@ _HOLDS = pa.schema(
         ("jaccard", pa.float64()),
     ]
 )
-_NAMES = pa.schema([("place", pa.int64()), ("label", pa.int64()), ("attached", pa.bool_())])
+_NAMES = pa.schema([("label", pa.int64()), ("attached", pa.bool_()), ("place", pa.int64())])
 
 
 def attach(
@@ -170,8 +170,7 @@ def _names(_: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
     if not asked:
         return
     wanted = pa.concat_tables(asked)
-    once = np.unique(wanted["asker"].to_numpy() * starts[-1] + wanted["place"].to_numpy())
-    asker, place = once // starts[-1], once % starts[-1]
+    place = np.unique(wanted["place"].to_numpy())
     label = place.copy()
     if "names" in tables:
         names = tables["names"]
@@ -180,8 +179,7 @@ def _names(_: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
         renamed = position[row] == place
         label[renamed] = names["label"].to_numpy()[row[renamed]]
     attached = np.isin(place, rows(tables, "links", _HOLDS)["a"].to_numpy())
-    table = pa.Table.from_arrays([pa.array(place), pa.array(label), pa.array(attached)], schema=_NAMES)
-    yield from deal("names", table, asker)
+    yield from reply("names", wanted, pa.table({"label": label, "attached": attached}), place)
 
 
 def _inside(_: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
@@ -206,15 +204,13 @@ def _first_documents(part: int, tables: Tables) -> Iterator[Message]:
         contained[np.searchsorted(position, tables["inside"]["inner"].to_numpy())] = True
     firsts = pa.table({"unit": position, "group": names["label"].to_numpy()[found], "contained": contained})
     yield Message("firsts", part, firsts)
-    if "asked" in tables:
-        asked = tables["asked"]
-        told = firsts.take(pa.array(np.searchsorted(position, asked["place"].to_numpy())))
-        yield from deal("others", told, asked["asker"].to_numpy())
+    yield from reply("others", tables.get("asked"), firsts, position)
 
 
 def _grouped(part: int, tables: Tables) -> Iterator[Message]:
     facts = tables["facts"]
-    known = pa.concat_tables([tables[name] for name in ("firsts", "others") if name in tables]).sort_by("unit")
+    told = [tables[name].select(["unit", "group", "contained"]) for name in ("firsts", "others") if name in tables]
+    known = pa.concat_tables(told).sort_by("unit")
     row = pa.array(np.searchsorted(known["unit"].to_numpy(), facts["unit"].to_numpy()))
     columns = [facts["position"], facts["unit"], *(known[name].take(row) for name in ("group", "contained"))]
     yield Message("groups", part, pa.Table.from_arrays(columns, schema=GROUPED))

@@ -27,6 +27,7 @@ from dedup.distributed.flow import (
     deal,
     part_of_hash,
     part_of_place,
+    reply,
     total_of,
 )
 from dedup.errors import DedupError
@@ -170,9 +171,7 @@ def _tell(part: int, tables: Tables) -> Iterator[Message]:
     nodes, small = np.concatenate((nodes, roots)), np.concatenate((small, roots))
     order = np.argsort(nodes)
     nodes, small = nodes[order], small[order]
-    if asked is not None:
-        told = pa.table({"place": wanted, "least": small[np.searchsorted(nodes, wanted)]})
-        yield from deal("told", told, asked["asker"].to_numpy())
+    yield from reply("told", asked, pa.table({"least": small}), nodes)
     yield Message("labels", part, pa.Table.from_arrays([pa.array(nodes), pa.array(small)], schema=LABELS))
 
 

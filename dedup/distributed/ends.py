@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from dedup import schema
 from dedup import tables as run_tables
-from dedup.distributed.flow import Message, Tables, ask, deal, part_of_place, rows
+from dedup.distributed.flow import Message, Tables, ask, deal, part_of_place, reply, rows
 
 _Int = npt.NDArray[np.int64]
 
@@ -30,23 +30,6 @@ def linked(tables: Tables) -> pa.Table:
 def ends(pairs: pa.Table) -> tuple[_Int, _Int]:
     """Return left and right of pairs, int64[p] each."""
     return pairs["left"].to_numpy(), pairs["right"].to_numpy()
-
-
-def tell(stream: str, asked: pa.Table | None, data: pa.Table, key: str = "position") -> Iterator[Message]:
-    """Send the rows asked for to each asker in rising order, with what they were asked by as column `place`.
-
-    Parameters
-    ----------
-    asked : of `flow.ask`, also where several parts asked for one
-    data : sorted by `key`; it has all that is asked for
-    """
-    if asked is None:
-        return
-    known, data = data[key].to_numpy(), data.combine_chunks()
-    for wanted in deal(stream, asked, asked["asker"].to_numpy()):  # one asker at a time: all may ask for all
-        place = np.sort(wanted.rows["place"].to_numpy())
-        found = data.take(pa.array(np.searchsorted(known, place))).append_column("place", pa.array(place))
-        yield Message(stream, wanted.part, found)
 
 
 def send(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
@@ -88,4 +71,5 @@ def answer(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
     chosen = rows(tables, "chosen", CHOSEN)
     canonical = np.full(len(facts), -1)
     canonical[chosen["position"].to_numpy() - starts[part]] = chosen["canonical"].to_numpy()
-    yield from tell("known", tables.get("wanted"), facts.append_column("canonical", pa.array(canonical)))
+    known = facts.append_column("canonical", pa.array(canonical))
+    yield from reply("known", tables.get("wanted"), known, facts["position"].to_numpy())

@@ -145,7 +145,8 @@ def counted(stream: str, part: int, count: int) -> Message:
     return Message(stream, part, pa.table({"count": pa.array([count], pa.int64())}))
 
 
-# Rows of other parts: `ask` sends what is wanted to those who have it, `answer` is the step that sends it back.
+# Rows of other parts: `ask` sends what is wanted to those who have it, `reply` sends it back (and `answer` is a step of
+# its own that does), `at` finds it among the answers.
 
 
 def ask(stream: str, part: int, places: _Int, starts: _Int) -> Iterator[Message]:
@@ -155,14 +156,32 @@ def ask(stream: str, part: int, places: _Int, starts: _Int) -> Iterator[Message]
     ----------
     part : the one that asks
     """
-    wanted = np.unique(places)
-    yield from ask_for(stream, wanted, np.full(len(wanted), part), starts)
+    yield from ask_for(stream, places, np.full(len(places), part), starts)
 
 
 def ask_for(stream: str, places: _Int, askers: _Int, starts: _Int) -> Iterator[Message]:
-    """Ask for the rows at some positions, int64[m], on behalf of the part of each, int64[m]."""
-    table = pa.table({"place": places, "asker": askers})
-    yield from deal(stream, table, part_of_place(places, starts))
+    """Ask for the rows at some positions, int64[m], on behalf of the part of each, int64[m]: each once for a part."""
+    once = np.unique(places * len(starts) + askers)
+    place, asker = np.divmod(once, len(starts))
+    yield from deal(stream, pa.table({"place": place, "asker": asker}), part_of_place(place, starts))
+
+
+def reply(stream: str, asked: pa.Table | None, data: pa.Table, places: _Int) -> Iterator[Message]:
+    """Send the rows asked for to each asker, by rising position, which they get as column `place`.
+
+    Parameters
+    ----------
+    asked : of `ask`, [place int64, asker int64]; several may have asked on behalf of one part; None: nobody did
+    data : has all rows that are asked for
+    places : int64[n] of the data, rising
+    """
+    if asked is None:
+        return
+    data = data.combine_chunks()
+    for wanted in deal(stream, asked, asked["asker"].to_numpy()):  # one asker at a time: all may ask for all
+        place = np.unique(wanted.rows["place"].to_numpy())
+        found = data.take(pa.array(np.searchsorted(places, place))).append_column("place", pa.array(place))
+        yield Message(stream, wanted.part, found)
 
 
 def answer(part: int, tables: Tables, *, starts: _Int, columns: list[str] | None = None) -> Iterator[Message]:
@@ -175,14 +194,10 @@ def answer(part: int, tables: Tables, *, starts: _Int, columns: list[str] | None
     """
     if "asked" not in tables:
         return
-    asked, data = tables["asked"], tables["data"]
-    data = (data if columns is None else data.select(columns)).combine_chunks()
-    if len(data) != starts[part + 1] - starts[part]:
-        raise DedupError(f"part {part}: got {len(data)} rows, wanted {starts[part + 1] - starts[part]}; please report")
-    for wanted in deal("answer", asked, asked["asker"].to_numpy()):  # one asker at a time: all may ask for all
-        place = np.unique(wanted.rows["place"].to_numpy())  # others may have asked for it, as `ask_for` does
-        found = data.take(pa.array(place - starts[part])).append_column("place", pa.array(place))
-        yield Message("answer", wanted.part, found)
+    data, places = tables["data"], np.arange(starts[part], starts[part + 1])
+    if len(data) != len(places):
+        raise DedupError(f"part {part}: got {len(data)} rows, wanted {len(places)}; please report")
+    yield from reply("answer", tables["asked"], data if columns is None else data.select(columns), places)
 
 
 def at(answers: pa.Table, places: _Int) -> _Int:

@@ -12,8 +12,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dedup import tables as run_tables
-from dedup.distributed.ends import CHOSEN, tell
-from dedup.distributed.flow import Message, Tables, deal, part_of_place, rows
+from dedup.distributed.ends import CHOSEN
+from dedup.distributed.flow import Message, Tables, deal, part_of_place, reply, rows
 
 _Int = npt.NDArray[np.int64]
 
@@ -140,4 +140,4 @@ def told(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
     found = found.append_column("duplicate_id", ids["duplicate_id"])
     found = found.append_column("cosine", pa.array(cosine)).append_column("representative_doc_id", doc_id)
     yield Message("standing", part, found.select(["representative", "duplicate_id", "story_id"]))
-    yield from tell("told", tables["representatives"], found, "representative")
+    yield from reply("told", tables["representatives"], found, representative)

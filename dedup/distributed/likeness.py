@@ -9,8 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dedup import duplicates, schema
-from dedup.distributed.ends import tell
-from dedup.distributed.flow import Message, Tables, at
+from dedup.distributed.flow import Message, Tables, at, reply
 from dedup.kernels.cosine import pair_cosines
 
 _Int = npt.NDArray[np.int64]
@@ -35,8 +34,7 @@ def texts(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
     if "sketches" not in tables:
         return
     sketches = tables["sketches"].select(_READ)
-    sketches = sketches.append_column("position", tables["facts"]["position"])
-    yield from tell("texts", tables.get("shingles_wanted"), sketches)
+    yield from reply("texts", tables.get("shingles_wanted"), sketches, tables["facts"]["position"].to_numpy())
     unit, _ = _units(tables)
     yield Message("own_texts", part, sketches.take(pa.array(unit - starts[part])))
 
@@ -53,15 +51,15 @@ def overlaps(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
     exact = np.ones(len(facts), np.bool_)
     unit, other = _units(tables)
     if len(unit):
-        own, texts = tables["own_texts"].select(_READ), tables["texts"]
+        own, texts = tables["own_texts"], tables["texts"]
         both = pa.concat_tables([own, texts.select(_READ)]).combine_chunks()
         left, right = np.arange(len(own)), len(own) + at(texts, other)
         row = unit - starts[part]
         jaccard[row], containment[row] = duplicates.overlap(both, left, right)
         digest = schema.matrix(both["digest"])
         exact[row] = (digest[left] == digest[right]).all(axis=1)
-    scores = {"jaccard": jaccard, "containment": containment, "exact": exact}
-    yield from tell("overlaps", tables.get("units"), pa.table({"position": facts["position"], **scores}))
+    scores = pa.table({"jaccard": jaccard, "containment": containment, "exact": exact})
+    yield from reply("overlaps", tables.get("units"), scores, facts["position"].to_numpy())
 
 
 def vectors(part: int, tables: Tables) -> Iterator[Message]:
@@ -72,7 +70,7 @@ def vectors(part: int, tables: Tables) -> Iterator[Message]:
     if "vectors" not in tables:
         return
     found, chosen = tables["vectors"], tables["chosen"]
-    yield from tell("canonical_vectors", tables.get("canonicals"), found)
+    yield from reply("canonical_vectors", tables.get("canonicals"), found, found["position"].to_numpy())
     other = chosen["canonical"].to_numpy() != chosen["position"].to_numpy()
     own = found.append_column("canonical", chosen["canonical"]).filter(pa.array(other))
     yield Message("own_vectors", part, own)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dedup import languages, schema, sifting, stories, timing
-from dedup.distributed.flow import Dataset, Flow, Message, Tables, answer, ask, at, deal, part_of_place
+from dedup.distributed.flow import Dataset, Flow, Message, Tables, answer, ask, at, deal, part_of_place, reply
 from dedup.distributed.meetable import Given
 from dedup.distributed.meeting import AT_ONCE, Met, heard, rounds
 from dedup.kernels import feedback, tfidf
@@ -161,8 +161,7 @@ def _crowds(part: int, tables: Tables, *, given: Given) -> Iterator[Message]:
         return
     row = scores["row"].to_numpy() - start
     crowd = stories.crowds(n + 1, row, np.full(len(row), n), scores["similarity"].to_numpy(), given.params)
-    data = {"asked": tables["asked"], "data": pa.table({"crowd": crowd[:n]})}
-    yield from answer(part, data, starts=given.slots.starts)
+    yield from reply("answer", tables["asked"], pa.table({"crowd": crowd[:n]}), start + np.arange(n))
 
 
 def _scored(part: int, tables: Tables, *, given: Given, starts: _Int) -> Iterator[Message]:

@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 
 from dedup import findings, schema
 from dedup import tables as run_tables
-from dedup.distributed.ends import ends, linked, tell
+from dedup.distributed.ends import ends, linked
 from dedup.distributed.filling import measured
-from dedup.distributed.flow import Message, Tables, at, deal, part_of_place, rows
+from dedup.distributed.flow import Message, Tables, at, deal, part_of_place, reply, rows
 from dedup.kernels.nearest import best_scores
 
 _Int = npt.NDArray[np.int64]
@@ -61,8 +61,7 @@ def least(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
     n = int(starts[part + 1] - starts[part])
     score = missed["score"].to_numpy()  # the second end is nobody
     best = best_scores(n + 1, node, np.full(len(node), n), score, run_tables.NEAREST_REFUSED)[:n, -1]
-    found = pa.table({"position": np.arange(starts[part], starts[part + 1]), "least": best})
-    yield from tell("least", tables["linked"], found)
+    yield from reply("least", tables["linked"], pa.table({"least": best}), np.arange(starts[part], starts[part + 1]))
 
 
 def pairs(part: int, tables: Tables) -> Iterator[Message]:

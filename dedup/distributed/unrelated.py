@@ -27,6 +27,7 @@ from dedup.distributed.flow import (
     deal,
     part_of_hash,
     part_of_place,
+    reply,
     total_of,
 )
 from dedup.distributed.recurring import CORPUS, SOURCE, Recurring, held, sorted_keys, totals
@@ -211,12 +212,7 @@ def _bare(
         term, count = np.unique(terms, return_counts=True)
         table = pa.table({"scope": np.full(len(term), scope, np.int8), "term": term, "count": count})
         yield from deal("counted", table, part_of_hash(term, parts))
-    if not len(asked):
-        return
-    answers = counts.select(["terms", "counts"]).append_column("place", pa.array(rows))
-    askers = tables["asked"]["asker"].to_numpy()
-    for asker in np.unique(askers).tolist():
-        yield Message("answer", asker, answers.take(pa.array(np.searchsorted(rows, asked[askers == asker]))))
+    yield from reply("answer", tables.get("asked"), counts.select(["terms", "counts"]), rows)
 
 
 def _summed(part: int, tables: Tables) -> Iterator[Message]:
