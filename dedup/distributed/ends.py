@@ -10,13 +10,11 @@ import pyarrow as pa
 
 from dedup import schema
 from dedup import tables as run_tables
+from dedup.distributed.canonicals import STORIES
 from dedup.distributed.flow import Message, Tables, ask, deal, part_of_place, reply, rows
 
 _Int = npt.NDArray[np.int64]
 
-CHOSEN = pa.schema(
-    [("position", pa.int64()), ("story", pa.int64()), ("canonical", pa.int64()), ("reason", pa.string())]
-)
 LINKED = ("links", "unlike")  # inputs with pairs of representatives
 
 
@@ -68,7 +66,7 @@ def answer(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
     facts = tables.get("facts")
     if facts is None:
         return
-    chosen = rows(tables, "chosen", CHOSEN)
+    chosen = rows(tables, "chosen", STORIES)
     canonical = np.full(len(facts), -1)
     canonical[chosen["position"].to_numpy() - starts[part]] = chosen["canonical"].to_numpy()
     known = facts.append_column("canonical", pa.array(canonical))

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dedup import tables as run_tables
-from dedup.distributed.ends import CHOSEN
+from dedup.distributed.canonicals import STORIES
 from dedup.distributed.flow import Message, Tables, deal, part_of_place, reply, rows
 
 _Int = npt.NDArray[np.int64]
@@ -104,7 +104,7 @@ def stands(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
         return
     found, ids = tables["grouped"], tables["story_ids"].sort_by("canonical")
     canonical, label = np.unique(found["canonical"].to_numpy(), return_inverse=True)
-    chosen = rows(tables, "chosen", CHOSEN)
+    chosen = rows(tables, "chosen", STORIES)
     reason = chosen["reason"].take(pa.array(np.searchsorted(chosen["position"].to_numpy(), canonical)))
     size = np.bincount(label, found["duplicate_size"].to_numpy()).astype(np.int64)
     story = pa.table(
