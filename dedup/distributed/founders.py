@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from dedup import tables as run_tables
 from dedup.distributed.canonicals import STORIES
-from dedup.distributed.flow import Message, Tables, deal, part_of_place, reply, rows
+from dedup.distributed.flow import Message, Tables, ask, ask_for, deal, part_of_place, reply, rows
 
 _Int = npt.NDArray[np.int64]
 
@@ -45,9 +45,7 @@ def groups(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
     sent = found.select(["founder", "key", "representative"])
     yield from deal("group_founders", sent, part_of_place(place, starts))
     yield from deal("grouped", found, part_of_place(canonical, starts))
-    other = np.unique(canonical[canonical != representative])
-    asked = pa.table({"place": other, "asker": np.full(len(other), part)})
-    yield from deal("canonicals", asked, part_of_place(other, starts))
+    yield from ask("canonicals", part, canonical[canonical != representative], starts)
     yield from _ask_shingles(members, tables["facts"], starts, part)
 
 
@@ -56,10 +54,7 @@ def _ask_shingles(members: pa.Table, facts: pa.Table, starts: _Int, part: int) -
     position, unit = members["position"].to_numpy(), members["unit"].to_numpy()
     own = facts["unit"].to_numpy()[members["representative"].to_numpy() - starts[part]]
     measured = (position == unit) & (unit != own)
-    pairs = np.column_stack((own[measured], part_of_place(position[measured], starts)))
-    place, asker = np.unique(pairs, axis=0).T
-    asked = pa.table({"place": pa.array(place), "asker": pa.array(asker)})
-    yield from deal("shingles_wanted", asked, part_of_place(place, starts))
+    yield from ask_for("shingles_wanted", own[measured], part_of_place(position[measured], starts), starts)
 
 
 def ids(part: int, tables: Tables, *, starts: _Int, level: str) -> Iterator[Message]:
