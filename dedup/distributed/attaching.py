@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from dedup import groups, schema
 from dedup.distributed import components, sketched
-from dedup.distributed.flow import Dataset, Flow, Message, Tables, ask, ask_for, at, deal, part_of_place, reply, rows
+from dedup.distributed.flow import Dataset, Flow, Message, Tables, ask, at, deal, part_of_place, reply, rows
 from dedup.params import DuplicateParams
 
 _Int = npt.NDArray[np.int64]
@@ -131,8 +131,7 @@ def _ask_related(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message
     x, y, holder = groups.neighbours(a, inner, outer)
     home = part_of_place(y, starts)
     yield from deal("chain", pa.table({"x": x, "y": y, "outer": holder}), home)
-    once = np.unique(np.concatenate((x, y)) * len(starts) + np.tile(home, 2))
-    yield from ask_for("asked", once // len(starts), once % len(starts), starts)
+    yield from sketched.ask_pairs_for("asked", x, y, home, starts)
 
 
 def _unrelated(_: int, tables: Tables, *, starts: _Int, params: DuplicateParams) -> Iterator[Message]:

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from dedup import groups, schema
 from dedup.distributed import components, sketched
 from dedup.distributed.components import bucket_of
-from dedup.distributed.flow import Dataset, Flow, Message, Tables, ask_for, counted, deal, part_of_place, rows
+from dedup.distributed.flow import Dataset, Flow, Message, Tables, ask, counted, deal, part_of_place, rows
 from dedup.params import DuplicateParams
 
 _Int = npt.NDArray[np.int64]
@@ -106,15 +106,14 @@ def _look(part: int, tables: Tables, *, starts: _Int, at_once: int) -> Iterator[
         return
     yield counted("open", part, len(left))
     if len(left) <= at_once:
-        yield from ask_for("asked", left, np.full(len(left), part), starts)
+        yield from ask("asked", part, left, starts)
         return
     yield counted("many", part, len(left))
     centre, other = (node[side] for side in groups.centres(found))
     home = part_of_place(other, starts)
     against = pa.table({"left": centre, "right": other, "bucket": np.full(len(other), part)})
     yield from deal("against", against, home)
-    once = np.unique(np.concatenate((centre, other)) * len(starts) + np.tile(home, 2))
-    yield from ask_for("asked", once // len(starts), once % len(starts), starts)
+    yield from sketched.ask_pairs_for("asked", centre, other, home, starts)
 
 
 def _measure(part: int, tables: Tables, *, starts: _Int, params: DuplicateParams, at_once: int) -> Iterator[Message]:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dedup import duplicates
-from dedup.distributed.flow import Dataset, Flow, Message, answer, ask, at
+from dedup.distributed.flow import Dataset, Flow, Message, answer, ask, ask_for, at
 from dedup.params import DuplicateParams
 
 _Int = npt.NDArray[np.int64]
@@ -39,6 +39,11 @@ def ask_pairs(stream: str, part: int, left: _Int, right: _Int, starts: _Int) -> 
     part : the one that asks
     """
     yield from ask(stream, part, np.concatenate((left, right)), starts)
+
+
+def ask_pairs_for(stream: str, left: _Int, right: _Int, askers: _Int, starts: _Int) -> Iterator[Message]:
+    """Ask so on behalf of the part of each pair, int64[p]."""
+    yield from ask_for(stream, np.concatenate((left, right)), np.tile(askers, 2), starts)
 
 
 def fetch(
