@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from dedup import __version__, manifests
 from dedup.clock import Clock
 from dedup.distributed import boilerplate, canonicals, copies, groups, linkage, reading, results, similar, writing
 from dedup.distributed.corpus import Corpus
 from dedup.distributed.flow import Dataset, Flow, Message, Tables
+from dedup.distributed.vectors import representatives
 from dedup.errors import SettingsError
 from dedup.params import Params
 from dedup.policy import columns_of, parse_policy
@@ -131,10 +131,8 @@ def find(flow: Flow, corpus: Corpus, params: Params, clock: Clock) -> tuple[resu
 
 def _nodes(part: int, tables: Tables) -> Iterator[Message]:
     """Name the representatives, which are the nodes of pass 2."""
-    copies = tables["copies"]
-    yield Message(
-        "nodes", part, copies.filter(pc.equal(copies["position"], copies["representative"])).select(["position"])
-    )
+    position = tables["copies"].select(["position"])
+    yield Message("nodes", part, position.filter(pa.array(representatives(tables["copies"]))))
 
 
 def _alone(part: int, tables: Tables) -> Iterator[Message]:
