@@ -230,6 +230,6 @@ def test_time_parts_one_event_from_its_repeat():
 def test_strongest_pairs_of_each_row():
     row = np.array([5, 5, 5, 2, 9, 9])
     cosine = np.array([0.2, 0.9, 0.2, 0.1, 0.3, 0.4])
-    assert sifting._strongest(row, cosine, 1).tolist() == [False, True, False, True, False, True]
-    assert sifting._strongest(row, cosine, 2).tolist() == [True, True, False, True, True, True]
-    assert sifting._strongest(row[:0], cosine[:0], 2).tolist() == []
+    assert sifting.strongest(row, cosine, 1).tolist() == [False, True, False, True, False, True]
+    assert sifting.strongest(row, cosine, 2).tolist() == [True, True, False, True, True, True]
+    assert sifting.strongest(row[:0], cosine[:0], 2).tolist() == []

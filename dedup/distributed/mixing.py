@@ -147,11 +147,10 @@ def _best(left: _Int, right: _Int, similarity: _Float, place: _Int, given: Given
     """Send to each row the best similarities of its pairs."""
     row = np.concatenate((left, right))
     value = np.concatenate((similarity, similarity))
-    order = np.lexsort((-value, row))
-    ranked = row[order]
-    kept = order[np.arange(len(row)) - np.searchsorted(ranked, ranked) < given.params.crowd_neighbours]
-    found = pa.table({"row": place[row[kept]], "similarity": value[kept]})
-    yield from deal("scores", found, part_of_place(place[row[kept]], given.slots.starts))
+    strong = sifting.strongest(row, value, given.params.crowd_neighbours)
+    own = place[row[strong]]
+    found = pa.table({"row": own, "similarity": value[strong]})
+    yield from deal("scores", found, part_of_place(own, given.slots.starts))
 
 
 def _crowds(part: int, tables: Tables, *, given: Given) -> Iterator[Message]:
