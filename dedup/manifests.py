@@ -20,6 +20,12 @@ TABLES = {
     "clusters": schema.RUN_CLUSTERS,
     "pairs": schema.RUN_PAIRS,
 }
+ORDERS = {  # of the rows of each table, in columns and directions; documents go on by `listing.order_of`
+    "documents": (("story_size", "descending"), ("story_id", "ascending")),
+    "groups": (("duplicate_size", "descending"), ("duplicate_id", "ascending")),
+    "clusters": (("story_size", "descending"), ("story_id", "ascending")),
+    "pairs": (("level", "ascending"), ("doc_id_a", "ascending"), ("doc_id_b", "ascending")),
+}
 
 _OUR_KEYS = {"format", "version", "run_id", "files"}
 _SEAL = "manifest_sha256"

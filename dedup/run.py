@@ -18,19 +18,13 @@ import pyarrow.parquet as pq
 import dedup
 from dedup import commit, invariants, lookup, manifests, outputs, verify
 from dedup.errors import DamagedRunError, DedupError, SettingsError
-from dedup.manifests import REJECTS, TABLES
+from dedup.manifests import ORDERS, REJECTS, TABLES
 from dedup.protocols import KeptLevel
 from dedup.publishing import Claim
 from dedup.remote import is_url
 
 IfExists = Literal["error", "skip", "overwrite"]
 
-_ORDERS = {
-    "documents": (("story_size", "descending"), ("story_id", "ascending")),
-    "groups": (("duplicate_size", "descending"), ("duplicate_id", "ascending")),
-    "clusters": (("story_size", "descending"), ("story_id", "ascending")),
-    "pairs": (("level", "ascending"), ("doc_id_a", "ascending"), ("doc_id_b", "ascending")),
-}
 SKIPPED = {  # what a job may leave undone to stay within its budgets, and how that is said
     "hot_keys": "fingerprints that too many articles share; only neighbours were compared",
     "duplicate_pairs": "candidate pairs of copies above the budget",
@@ -267,7 +261,7 @@ def _stage(result: Result, staging: Path) -> None:
     files = {}
     for name, wanted in TABLES.items():
         file = staging / f"{name}.parquet"
-        files[file.name] = commit.write_table(getattr(result, name), file, wanted, _ORDERS[name], metadata)
+        files[file.name] = commit.write_table(getattr(result, name), file, wanted, ORDERS[name], metadata)
     files[REJECTS] = commit.write_lines(map(manifests.dumps, result.rejects), staging / REJECTS)
     if wrong := invariants.broken({name: getattr(result, name) for name in TABLES}, result.rejects, manifest):
         raise DedupError(f"{wrong[0]}; nothing was written; please report this")

@@ -15,6 +15,7 @@ from dedup.distributed.ends import ends, linked
 from dedup.distributed.filling import measured
 from dedup.distributed.flow import Message, Tables, at, deal, part_of_place, reply, rows
 from dedup.kernels.nearest import best_scores
+from dedup.manifests import ORDERS
 
 _Int = npt.NDArray[np.int64]
 _Bool = npt.NDArray[np.bool_]
@@ -102,4 +103,4 @@ def _named(found: pa.Table, facts: pa.Table, known: pa.Table) -> pa.Table:
     named = run_tables.pair_rows(
         found, pc.if_else(swap, b, a), pc.if_else(swap, a, b), np.abs(hours[left] - hours[right])
     )
-    return named.sort_by([(name, "ascending") for name in ("level", "doc_id_a", "doc_id_b")])
+    return named.sort_by(list(ORDERS["pairs"]))

@@ -14,9 +14,9 @@ from dedup.distributed import ends, filling, founders, likeness, naming, pairing
 from dedup.distributed.corpus import Corpus
 from dedup.distributed.flow import Dataset, Flow, Function, Message, fused, sums_of
 from dedup.distributed.similar import Stories
+from dedup.manifests import TABLES
 from dedup.params import Params
 
-_TABLES = ("documents", "groups", "clusters", "pairs")
 _SIZES = ("bytes", "rows", "several", "of_several")
 _STREAMS = {  # that each step sends
     "ends": "facts wanted representatives units linked members",
@@ -107,7 +107,7 @@ def results(
     steps.run("clusters", filling.clusters)
     counts, size = steps.counted()
     return Results(
-        **{name: steps.held[name] for name in _TABLES}, boilerplate=corpus.boilerplate, counts=counts, bytes=size
+        **{name: steps.held[name] for name in TABLES}, boilerplate=corpus.boilerplate, counts=counts, bytes=size
     )
 
 
@@ -124,13 +124,13 @@ class _Steps:
         given = {key: self.held[key] for key in _INPUTS[name].split() if key in self.held}
         streams = self._flow.step(f"result-{name}", fused(*functions), **given)
         self.held |= {stream: streams[stream] for stream in _STREAMS[name].split()}
-        if name in _TABLES:
+        if name in TABLES:
             self.held[name] = streams[name]
             self._sizes[name] = sums_of(self._flow, streams["sizes"], _SIZES)
 
     def counted(self) -> tuple[dict[str, int], int]:
         """Return `counts` and `bytes` of the results."""
-        documents, groups, clusters = (self._sizes[name] for name in _TABLES[:3])
+        documents, groups, clusters = (self._sizes[name] for name in ("documents", "groups", "clusters"))
         counts = {
             "documents": documents["rows"],
             "duplicate_groups": groups["several"],

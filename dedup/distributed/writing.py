@@ -17,6 +17,7 @@ from dedup.distributed.flow import Dataset, Flow
 from dedup.distributed.reading import Read
 from dedup.distributed.results import Results
 from dedup.errors import SettingsError
+from dedup.manifests import ORDERS, TABLES
 from dedup.params import Params
 from dedup.run import Result
 
@@ -24,11 +25,7 @@ _Int = npt.NDArray[np.int64]
 
 MOST_BYTES = 2 << 30  # of all tables in the program, which holds them twice while they are sorted
 _POSITION = pa.field("position", pa.int64())
-ORDERS = {
-    "groups": (schema.RUN_GROUPS, (("duplicate_size", "descending"), ("duplicate_id", "ascending"))),
-    "clusters": (schema.RUN_CLUSTERS, (("story_size", "descending"), ("story_id", "ascending"))),
-    "pairs": (schema.RUN_PAIRS, (("level", "ascending"), ("doc_id_a", "ascending"), ("doc_id_b", "ascending"))),
-}
+_SORTED = ("groups", "clusters", "pairs")  # by columns alone
 
 
 def result(
@@ -63,8 +60,8 @@ def result(
     fields = fields_of(params, kept or {})
     found = _collected(flow, tables.documents, fields["documents"].empty_table())
     sorted_tables = {
-        name: _collected(flow, getattr(tables, name), fields[name].empty_table()).sort_by(list(order))
-        for name, (_, order) in ORDERS.items()
+        name: _collected(flow, getattr(tables, name), fields[name].empty_table()).sort_by(list(ORDERS[name]))
+        for name in _SORTED
     }
     rejects = [asdict(reject) for reject in report.rejects]
     return Result(
@@ -85,7 +82,7 @@ def fields_of(params: Params, kept: Mapping[str, pa.Field]) -> dict[str, pa.Sche
     """Return the schema of each table of a result; documents have `position` too."""
     fields = schema.DOCUMENTS if params.with_text else schema.DOCUMENTS.remove(schema.DOCUMENTS.get_field_index("text"))
     documents = listing.fields_of(pa.schema([*fields, *kept.values()])).append(_POSITION)
-    return {"documents": documents, **{name: fields for name, (fields, _) in ORDERS.items()}}
+    return {"documents": documents, **{name: TABLES[name] for name in _SORTED}}
 
 
 def _collected(flow: Flow, dataset: Dataset, nothing: pa.Table) -> pa.Table:

@@ -16,25 +16,20 @@ from typing import Any, Self
 
 import orjson
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as f
 
 from dedup.distributed.plan import default_parts
 from dedup.engines import spark_inputs
 from dedup.engines.spark_flow import SparkFlow, first_line, told
 from dedup.errors import OutputExistsError, ResourceError, SettingsError
+from dedup.manifests import ORDERS
 from dedup.params import ReadingParams
 from dedup.spill import usable_memory
 
-_ORDERS = {  # of the rows of each table, as expressions of Spark's SQL, rising
-    "documents": (
-        "-story_size", "story_id", "canonical_doc_id <> representative_doc_id", "-duplicate_size",
-        "duplicate_id", "not is_representative", "position",
-    ),
-    "groups": ("-duplicate_size", "duplicate_id"),
-    "clusters": ("-story_size", "story_id"),
-    "pairs": ("level", "doc_id_a", "doc_id_b"),
-}  # fmt: skip
+_WITHIN_STORIES = (  # the order of documents from there on, `listing.order_of` as expressions of Spark's SQL, rising
+    "canonical_doc_id <> representative_doc_id", "-duplicate_size", "duplicate_id", "not is_representative", "position",
+)  # fmt: skip
 
 
 class SparkEngine:
@@ -110,7 +105,7 @@ class SparkEngine:
     def write(self, table: DataFrame, name: str, out: str) -> None:
         """Write a table of a run in its order: `OUT/<name>.parquet`, a folder of files."""
         with told(f"write {name}"):
-            rows = table.orderBy(*map(f.expr, _ORDERS[name])).drop("position")
+            rows = table.orderBy(*_order(name)).drop("position")
             rows.write.mode("overwrite").option("compression", "zstd").parquet(f"{out}/{name}.parquet")
 
     def write_lines(self, lines: list[str], name: str, out: str) -> None:
@@ -129,6 +124,11 @@ class SparkEngine:
             shutil.rmtree(self._temporary, ignore_errors=True)
         if self._own:
             self.session.stop()
+
+
+def _order(name: str) -> list[Column]:
+    order = [f.desc(column) if direction == "descending" else f.col(column) for column, direction in ORDERS[name]]
+    return [*order, *map(f.expr, _WITHIN_STORIES)] if name == "documents" else order
 
 
 def _started() -> SparkSession:
