@@ -217,9 +217,9 @@ def test_refused_pairs_and_templates(parts, backwards):
 
 @pytest.mark.parametrize("held", [[5, 3, 3, 1, 1], [2, 2], [1]])
 def test_frequencies(held):
-    found = vectors.columns({7: pa.table({"held": np.unique(held), "terms": np.unique(held, return_counts=True)[1]})})[
-        1
-    ]
+    found = vectors.columns(
+        {7: pa.table({"frequency": np.unique(held), "terms": np.unique(held, return_counts=True)[1]})}
+    )[1]
     assert found.of(np.arange(len(held))).tolist() == held
     assert min(found.shared, len(held)) == sum(one > 1 for one in held)
 

@@ -44,7 +44,7 @@ def attach(
     sketches: Dataset,
     units: Dataset,
     verified: Dataset,
-    held: Dataset,
+    near: Dataset,
     starts: _Int,
     params: DuplicateParams,
     whole: int,
@@ -55,7 +55,7 @@ def attach(
     ----------
     units : position, unit, shingles (their number); by part, sorted
     verified : schema.VERIFIED, at the part of `left`
-    held : groups of near copies, of `holding.hold_together`
+    near : groups of near copies, of `holding.hold_together`
     whole : edges, see `components.components`
 
     Returns
@@ -63,7 +63,7 @@ def attach(
     By part, sorted: `GROUPED`
     """
     facts = partial(_facts, starts=starts)
-    here = flow.step("facts", facts, units=units, verified=verified, labels=held)
+    here = flow.step("facts", facts, units=units, verified=verified, labels=near)
     holds = flow.step("containers", partial(_holds, starts=starts), facts=here["facts"], ends=here["ends"])["holds"]
     asked = flow.step("contained", partial(_ask_related, starts=starts), holds=holds)
     answers = sketched.fetch(flow, "fetch-contained", asked["asked"], sketches, starts, ["shingles", "title_words"])

@@ -42,10 +42,10 @@ def strip(flow: Flow, corpus: Corpus, params: Params) -> Corpus:
     passages = found and unrelated.find(flow, corpus, found, params.boilerplate)
     if found is None or passages is None:
         return replace(corpus, traces=flow.step("boilerplate-none", _nothing)["none"], boilerplate=_counts(0, 0))
-    held, told = passages
+    entries, told = passages
     listed = flow.step(
         "boilerplate-places", partial(_places, starts=corpus.starts, parts=flow.parts),
-        evidence=found.evidence, facts=found.facts, repeated=found.repeated, held=held, told=told,
+        evidence=found.evidence, facts=found.facts, repeated=found.repeated, entries=entries, told=told,
     )  # fmt: skip
     equal = flow.step("boilerplate-equal-texts", _equal_texts, listed=listed["listed"])
     left = flow.step(
@@ -71,10 +71,10 @@ def _places(part: int, tables: Tables, *, starts: _Int, parts: int) -> Iterator[
         return
     offsets = np.concatenate(([0], np.cumsum(tables["evidence"]["size"].to_numpy())))
     listed = np.empty(0, np.int64)
-    if "held" in tables and "told" in tables:
-        held = tables["held"]
-        told = tfidf.lookup(sorted_keys(tables["told"]), held["key"].to_numpy()) >= 0
-        listed = recurring.union([held["place"].to_numpy()[told]])
+    if "entries" in tables and "told" in tables:
+        entries = tables["entries"]
+        told = tfidf.lookup(sorted_keys(tables["told"]), entries["key"].to_numpy()) >= 0
+        listed = recurring.union([entries["place"].to_numpy()[told]])
     yield Message("places", part, pa.table({"place": listed}))
     if (repeated := tables.get("repeated")) is None:
         return

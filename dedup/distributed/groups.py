@@ -33,5 +33,5 @@ def group(
     another text of the group contains it.
     """
     given = corpus.starts, params.duplicates, whole
-    held = holding.hold_together(flow, corpus.sketches, units, verified, *given, at_once)
-    return attaching.attach(flow, corpus.sketches, units, verified, held, *given)
+    near = holding.hold_together(flow, corpus.sketches, units, verified, *given, at_once)
+    return attaching.attach(flow, corpus.sketches, units, verified, near, *given)

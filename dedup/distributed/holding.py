@@ -57,11 +57,11 @@ def hold_together(
     """
     label = components.components(flow, "near", verified, starts, pick=_near, whole=whole)
     dealt = flow.step("chains", partial(_to_buckets, starts=starts), labels=label, verified=verified, units=units)
-    nodes, pairs, held = dealt["nodes"], dealt["pairs"], dealt["held"]
+    nodes, pairs, measured = dealt["nodes"], dealt["pairs"], dealt["measured"]
     turn = 0
     while True:
         look = partial(_look, starts=starts, at_once=at_once)
-        seen = flow.step(f"centres-{turn}", look, nodes=nodes, pairs=pairs, held=held)
+        seen = flow.step(f"centres-{turn}", look, nodes=nodes, pairs=pairs, measured=measured)
         if not flow.gather(seen["open"]):
             return seen["labels"]
         answers = sketched.fetch(flow, f"fetch-centres-{turn}", seen["asked"], sketches, starts)
@@ -71,7 +71,7 @@ def hold_together(
         )
         if not flow.gather(seen["many"]):
             return done["labels"]
-        nodes, pairs, held = done["nodes"], done["pairs"], done["held"]
+        nodes, pairs, measured = done["nodes"], done["pairs"], done["measured"]
         turn += 1
 
 
@@ -95,9 +95,9 @@ def _to_buckets(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]
 def _look(part: int, tables: Tables, *, starts: _Int, at_once: int) -> Iterator[Message]:
     """Take note of which members their centres hold, and ask for the sketches with which those left are measured."""
     node, found = _chains(tables)
-    if "held" in tables:
-        held = tables["held"].sort_by("position")
-        released = held.filter(pc.invert(held["kept"]))["position"].to_numpy()
+    if "measured" in tables:
+        measured = tables["measured"].sort_by("position")
+        released = measured.filter(pc.invert(measured["held"]))["position"].to_numpy()
         found = groups.release(found, np.searchsorted(node, released))
     yield from _kept(part, tables["nodes"], node, found)
     yield from _labels(node, found.label, tables["nodes"]["size"].to_numpy(), starts)
@@ -121,9 +121,9 @@ def _measure(part: int, tables: Tables, *, starts: _Int, params: DuplicateParams
     answers = tables["answers"].combine_chunks() if "answers" in tables else None
     if "against" in tables:
         against = tables["against"]
-        measured = sketched.verify(answers, against["left"].to_numpy(), against["right"].to_numpy(), params)
-        held = pa.table({"position": measured["right"], "kept": measured["accepted"]})
-        yield from deal("held", held, against["bucket"].to_numpy())
+        verified = sketched.verify(answers, against["left"].to_numpy(), against["right"].to_numpy(), params)
+        measured = pa.table({"position": verified["right"], "held": verified["accepted"]})
+        yield from deal("measured", measured, against["bucket"].to_numpy())
     if "nodes" not in tables:
         return
     node, found = _chains(tables)

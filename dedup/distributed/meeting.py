@@ -40,7 +40,7 @@ class Met(NamedTuple):
     state: Dataset  # [best, neighbours, weights] of the same rows
     told: Dataset | None  # what these have not heard of yet
     pairs: list[Dataset]  # [later, earlier, plain], places
-    counts: Dataset  # [name, count]: pairs that are `held`, and what was left out
+    counts: Dataset  # [name, count]: pairs that are `kept`, and what was left out
 
 
 def meet(flow: Flow, rows: Dataset, days: Dataset, partners: Dataset, given: Given) -> Met:
@@ -109,9 +109,9 @@ def _sift(task: Task, state: State, given: Given, counts: Counter[str]) -> tuple
     known, state.neighbours[:] = _numbered(state.neighbours, state.neighbours[state.neighbours >= 0], len(place))
     told: list[Any] = []
     later, earlier, plain = sifting.sift(
-        places, state, given.params, first=first, held=counts["held"], skipped=counts, told=told if first else None
+        places, state, given.params, first=first, held=counts["kept"], skipped=counts, told=told if first else None
     )
-    counts["held"] += len(later)
+    counts["kept"] += len(later)
     _name(state, np.concatenate((place, known)))
     pairs = pa.table({"later": place[later], "earlier": place[earlier], "plain": plain})
     if not first:

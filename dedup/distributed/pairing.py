@@ -21,12 +21,12 @@ _Int = npt.NDArray[np.int64]
 _Bool = npt.NDArray[np.bool_]
 
 
-def _held(links: pa.Table, known: pa.Table) -> _Bool:
+def _inside(links: pa.Table, known: pa.Table) -> _Bool:
     """Tell which links lie inside a story, bool[p]."""
     canonical = known["canonical"].to_numpy()
     left, right = (canonical[at(known, end)] for end in ends(links))
-    held: _Bool = (left == right) & pc.equal(links["reason"], run_tables.TREE_CUT).to_numpy()
-    return held
+    inside: _Bool = (left == right) & pc.equal(links["reason"], run_tables.TREE_CUT).to_numpy()
+    return inside
 
 
 def weigh(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
@@ -37,16 +37,16 @@ def weigh(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
     links = linked(tables)
     if not len(links):
         return
-    known, held = tables["known"], _held(links, tables["known"])
+    known, inside = tables["known"], _inside(links, tables["known"])
     score = links["score"].to_numpy()
     node, place = np.unique(np.concatenate(ends(links)), return_inverse=True)
     left, right = np.split(place, 2)
-    best = best_scores(len(node), left, right, run_tables.missed(score, held), run_tables.NEAREST_REFUSED)
+    best = best_scores(len(node), left, right, run_tables.missed(score, inside), run_tables.NEAREST_REFUSED)
     row, rank = np.nonzero(best)
     yield from deal("missed", pa.table({"node": node[row], "score": best[row, rank]}), part_of_place(node[row], starts))
-    of_left = known["canonical"].to_numpy()[at(known, links["left"].to_numpy())][held]
+    of_left = known["canonical"].to_numpy()[at(known, links["left"].to_numpy())][inside]
     canonical, story = np.unique(of_left, return_inverse=True)
-    total = pa.table({"canonical": canonical, "total": np.bincount(story, score[held], len(canonical))})
+    total = pa.table({"canonical": canonical, "total": np.bincount(story, score[inside], len(canonical))})
     yield from deal("cohesions", total, part_of_place(canonical, starts))
 
 
@@ -85,7 +85,7 @@ def pairs(part: int, tables: Tables) -> Iterator[Message]:
         lower = np.minimum(least[at(asked, left)], least[at(asked, right)])
         cosine, score = links["cosine"].to_numpy(), links["score"].to_numpy()
         reason = links["reason"].to_numpy().astype(object)
-        parts.append(run_tables.told_links(left, right, cosine, score, reason, _held(links, known), lower))
+        parts.append(run_tables.told_links(left, right, cosine, score, reason, _inside(links, known), lower))
     made = _named(pa.concat_tables(parts), facts, known)
     yield Message("pairs", part, made)
     yield measured(part, made)

@@ -36,10 +36,10 @@ _SUFFIX = re.compile(r"(~\d+)+\Z")  # what `unique_ids` adds, perhaps more than 
 
 
 @dataclass(frozen=True)
-class Held:
-    """A store of one file, whose content is here."""
+class Content:
+    """A store of one file, which is in memory."""
 
-    content: bytes
+    content: bytes  # of the file
 
     def find(self, url: Url) -> list[RemoteFile]:
         """Return the file, whatever the URL."""
@@ -107,7 +107,7 @@ def read(
         parsed = flow.step("read", partial(_read_files, **settings), files=files)
     else:
         stretches = flow.step("stretches", _counted, rows=rows)
-        sizes = _by_piece(flow, stretches["counts"], "rows")
+        sizes = _rows_by_piece(flow, stretches["counts"])
         parsed = flow.step("read", partial(_read_rows, before=_before(sizes), **settings), rows=stretches["rows"])
     told = sorted(
         (orjson.loads(said) for table in flow.gather(parsed["told"]).values() for said in table["told"].to_pylist()),
@@ -131,10 +131,11 @@ def _before(sizes: Mapping[int, int]) -> dict[int, int]:
     return dict(zip(order, [0, *np.cumsum([sizes[piece] for piece in order]).tolist()], strict=False))
 
 
-def _by_piece(flow: Flow, counts: Dataset, name: str) -> dict[int, int]:
+def _rows_by_piece(flow: Flow, counts: Dataset) -> dict[int, int]:
+    """Return how many rows each piece has, as `_counted` told."""
     found: Counter[int] = Counter()
     for table in flow.gather(counts).values():
-        found.update(dict(zip(table["piece"].to_pylist(), table[name].to_pylist(), strict=True)))
+        found.update(dict(zip(table["piece"].to_pylist(), table["rows"].to_pylist(), strict=True)))
     return dict(found)
 
 
@@ -162,7 +163,7 @@ def _place(path: str, content: bytes | None) -> Path | RemoteFile:
         return Path(path)
     scheme, _, rest = path.partition("://")
     store, _, key = rest.partition("/")
-    return Held(content).find(Url(scheme, store, key))[0]
+    return Content(content).find(Url(scheme, store, key))[0]
 
 
 def _read_rows(

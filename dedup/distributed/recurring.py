@@ -41,7 +41,7 @@ class Recurring(NamedTuple):
     facts: Dataset  # by document: high, low (digest of its text), code (of its source), first (such a text here)
     repeated: Dataset  # place, in_source, in_corpus, shared (by sources): first ones that other parts or sources have
     evidence: Dataset  # by document: size (its shingles), in_source, in_corpus (whether it counts there)
-    held: Dataset  # scope (0: source, 1: corpus), place (among all shingles of the part), key; once frequent
+    entries: Dataset  # scope (0: source, 1: corpus), place (among all shingles of the part), key; once frequent
     frequent: Dataset  # keys that each part holds, sorted
 
 
@@ -68,12 +68,12 @@ def find(flow: Flow, corpus: Corpus, params: BoilerplateParams) -> Recurring | N
     first = flow.step("boilerplate-counts", _frequent, keys=keys["keys"])
     if not total_of(flow, first["found"]):
         return None
-    entries = flow.step(
+    listed = flow.step(
         "boilerplate-entries", partial(_entries, scopes=scopes, parts=parts, params=params),
         sketches=corpus.sketches, frequent=first["frequent"], **known,
     )  # fmt: skip
-    again = flow.step("boilerplate-recount", _recounted, keys=entries["counts"], bounds=first["bounds"])
-    return Recurring(texts["facts"], told["repeated"], entries["evidence"], entries["held"], again["frequent"])
+    again = flow.step("boilerplate-recount", _recounted, keys=listed["counts"], bounds=first["bounds"])
+    return Recurring(texts["facts"], told["repeated"], listed["evidence"], listed["entries"], again["frequent"])
 
 
 def _texts(part: int, tables: Tables, *, starts: _Int, parts: int, share: float) -> Iterator[Message]:
@@ -228,11 +228,11 @@ def _entries(part: int, tables: Tables, *, scopes: Any, parts: int, params: Boil
     table = pa.table({"key": frequent, "count": count, "asker": np.full(len(frequent), part, np.int32)})
     yield from deal("counts", table, part_of_hash(frequent, parts))
     for number, scope in enumerate(found):
-        yield Message("held", part, held(number, scope, frequent))
+        yield Message("entries", part, entry_rows(number, scope, frequent))
 
 
-def held(number: int, scope: Scope, known: _Hashes) -> pa.Table:
-    """Return the entries of a scope as rows of `Recurring.held`."""
+def entry_rows(number: int, scope: Scope, known: _Hashes) -> pa.Table:
+    """Return the entries of a scope as rows of `Recurring.entries`: [scope int8, place int64, key uint64]."""
     scopes = np.full(len(scope.entries), number, np.int8)
     return pa.table({"scope": scopes, "place": scope.entries, "key": known[scope.keys]})
 

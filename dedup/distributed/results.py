@@ -107,25 +107,25 @@ def results(
     steps.run("clusters", filling.clusters)
     counts, size = steps.counted()
     return Results(
-        **{name: steps.held[name] for name in TABLES}, boilerplate=corpus.boilerplate, counts=counts, bytes=size
+        **{name: steps.sent[name] for name in TABLES}, boilerplate=corpus.boilerplate, counts=counts, bytes=size
     )
 
 
 class _Steps:
     """Steps that find their inputs by name among what the steps before sent."""
 
-    def __init__(self, flow: Flow, held: dict[str, Dataset]) -> None:
-        self.held = held
+    def __init__(self, flow: Flow, given: dict[str, Dataset]) -> None:
+        self.sent = given
         self._flow = flow
         self._sizes: dict[str, dict[str, int]] = {}
 
     def run(self, name: str, *functions: Function) -> None:
         """Run functions on the same inputs as one step; one that was not sent is empty."""
-        given = {key: self.held[key] for key in _INPUTS[name].split() if key in self.held}
+        given = {key: self.sent[key] for key in _INPUTS[name].split() if key in self.sent}
         streams = self._flow.step(f"result-{name}", fused(*functions), **given)
-        self.held |= {stream: streams[stream] for stream in _STREAMS[name].split()}
+        self.sent |= {stream: streams[stream] for stream in _STREAMS[name].split()}
         if name in TABLES:
-            self.held[name] = streams[name]
+            self.sent[name] = streams[name]
             self._sizes[name] = sums_of(self._flow, streams["sizes"], _SIZES)
 
     def counted(self) -> tuple[dict[str, int], int]:

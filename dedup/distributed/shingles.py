@@ -63,7 +63,7 @@ def postings(
     choose = partial(_choose, table=table, missing=missing)
     chosen = flow.step("copies-keys", choose, sketches=sketches, units=units, seen=seen["sums"])
     marks = flow.step("copies-marks", add, amounts=chosen["amounts"], senders=chosen["senders"])
-    posted = flow.step("copies-postings", partial(_post, table=table), held=chosen["held"], marks=marks["sums"])
+    posted = flow.step("copies-postings", partial(_post, table=table), texts=chosen["texts"], marks=marks["sums"])
     return posted["postings"]
 
 
@@ -83,26 +83,26 @@ def _choose(part: int, tables: Tables, *, table: Slots, missing: float) -> Itera
     yield from table.send(part, slot[counts > 1], anywhere[counts > 1])
     shared = seen > 1
     ends = np.concatenate(([0], np.cumsum(shared)))[offsets]
-    held = {
+    shared_keys = {
         "member": texts["position"].to_numpy().astype(np.uint32),
         "smallest": values[offsets[:-1]],
         "size": np.diff(offsets).astype(np.int32),
         "keys": schema.ragged_array(values[shared], ends),
         "own": schema.ragged_array(chosen[shared].astype(np.uint8), ends),
     }
-    yield Message("held", part, pa.table(held))
+    yield Message("texts", part, pa.table(shared_keys))
 
 
 def _post(part: int, tables: Tables, *, table: Slots) -> Iterator[Message]:
     """Send the holders of each shingle in whose slot is anybody's key."""
-    held = tables["held"].combine_chunks()
-    keys, offsets = schema.ragged(held["keys"])
+    texts = tables["texts"].combine_chunks()
+    keys, offsets = schema.ragged(texts["keys"])
     if not len(keys):
         return
-    own, _ = schema.ragged(held["own"])
+    own, _ = schema.ragged(texts["own"])
     _, which = np.unique(table.of(keys), return_inverse=True)
     marked = tables["marks"]["sum"].to_numpy()[which] > 0
-    holder = np.repeat(np.arange(len(held)), np.diff(offsets))[marked]
-    facts = {name: held[name].to_numpy()[holder] for name in ("member", "smallest", "size")}
+    holder = np.repeat(np.arange(len(texts)), np.diff(offsets))[marked]
+    facts = {name: texts[name].to_numpy()[holder] for name in ("member", "smallest", "size")}
     listed = pa.table({"key": keys[marked], "own": own[marked] > 0} | facts)
     yield from deal("postings", listed, part_of_hash(keys[marked], table.parts))

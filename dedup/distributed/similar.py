@@ -58,7 +58,7 @@ def links(flow: Flow, corpus: Corpus, copies: Dataset, verified: Dataset, params
     skipped: Counter[str] = Counter()
     for table in flow.gather(met.counts).values():
         skipped.update(dict(zip(*(table[name].to_pylist() for name in ("name", "count")), strict=True)))
-    del skipped["held"]
+    del skipped["kept"]
     return Stories(weighed.vectors, found["links"], found["unlike"], found["evidence"], weighed.columns, dict(skipped))
 
 
@@ -75,13 +75,13 @@ class _Weighed(NamedTuple):
 
 def _weigh(flow: Flow, corpus: Corpus, copies: Dataset, verified: Dataset, params: Params) -> _Weighed:
     """Weigh the terms of the representatives as `weighing.vectors` does, and send them to the slots of their dates."""
-    starts, held = corpus.starts, {"copies": copies, "sketches": corpus.sketches, "terms": corpus.terms}
+    starts, given = corpus.starts, {"copies": copies, "sketches": corpus.sketches, "terms": corpus.terms}
     first = vectors.languages, partial(timeslots.dates, parts=flow.parts), partial(refusing.left, starts=starts)
-    told = flow.step("languages", fused(*first), verified=verified, **held)
+    told = flow.step("languages", fused(*first), verified=verified, **given)
     spoken, stamps = vectors.summed(flow.gather(told["spoken"])), flow.gather(told["stamps"])
     second = partial(vectors.count, spoken=spoken, parts=flow.parts), partial(refusing.right, starts=starts)
     borne = partial(timeslots.bearing, days=timeslots.suspects(stamps))
-    counted = flow.step("terms", fused(*second, borne), half=told["half"], **held)
+    counted = flow.step("terms", fused(*second, borne), half=told["half"], **given)
     dates = timeslots.calendar(flow.parts, stamps, flow.gather(counted["bearing"]), flow.gather(told["sample"]))
 
     n = int(pc.sum(spoken["documents"]).as_py() or 0)
@@ -95,7 +95,7 @@ def _weigh(flow: Flow, corpus: Corpus, copies: Dataset, verified: Dataset, param
     )
     inputs = {"weighed": weighed["weighed"], "dated": weighed["dated"], "sketches": corpus.sketches}
     known = flow.step("columns", fused(*fourth), counted=counted["counted"], **inputs)
-    made = flow.step("vectors", partial(_vectors, dates=dates), known=known["known"], **held)
+    made = flow.step("vectors", partial(_vectors, dates=dates), known=known["known"], **given)
     return _Weighed(made["vectors"], made["columns"], frequencies, made["rows"], known["partners"], known["opposed"])
 
 
@@ -115,18 +115,18 @@ def _ask(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
 def _part(part: int, tables: Tables, *, params: Params) -> Iterator[Message]:
     """Part the links that hold from those between two fillings of one template, as `evidence.part_templates` does."""
     empty = schema.LINKS.empty_table()
-    held, unlike, against = empty, [tables["stray"]] if "stray" in tables else [], [tables.get("opposed", empty)]
+    kept, unlike, against = empty, [tables["stray"]] if "stray" in tables else [], [tables.get("opposed", empty)]
     if "links" in tables:
         links = tables["links"].sort_by(_ORDER)
         ends = (links[f"{side}_unit"].to_numpy() for side in ("left", "right"))
         template = duplicates.templates(*sketched.paired(tables["texts"], *ends), params.duplicates)
-        held = links.filter(pa.array(~template)).select(schema.LINKS.names)
+        kept = links.filter(pa.array(~template)).select(schema.LINKS.names)
         links = links.filter(pa.array(template))
         apart = links["apart"].to_numpy()
         against.append(evidence.opposed(links["left"].to_numpy(), links["right"].to_numpy(), apart, params))
         reason = pa.array(["template"] * len(links), pa.string())
         unlike.append(links.select(schema.LINKS.names).append_column(UNLIKE.field("reason"), reason))
-    yield Message("links", part, held)
-    yield Message("evidence", part, pa.concat_tables([held, *against]))
+    yield Message("links", part, kept)
+    yield Message("evidence", part, pa.concat_tables([kept, *against]))
     if unlike:
         yield Message("unlike", part, pa.concat_tables(unlike).sort_by([("reason", "ascending"), *_ORDER]))

@@ -30,7 +30,7 @@ from dedup.distributed.flow import (
     reply,
     total_of,
 )
-from dedup.distributed.recurring import CORPUS, SOURCE, Recurring, held, sorted_keys, totals
+from dedup.distributed.recurring import CORPUS, SOURCE, Recurring, entry_rows, sorted_keys, totals
 from dedup.kernels import hashing, tfidf
 from dedup.params import BoilerplateParams
 from dedup.recurring import Scope
@@ -46,11 +46,16 @@ _PICKED = pa.schema([("scope", pa.int8()), ("place", pa.int64())])
 
 
 def find(flow: Flow, corpus: Corpus, found: Recurring, params: BoilerplateParams) -> tuple[Dataset, Dataset] | None:
-    """Return what is held of passages, as `Recurring.held`, and the keys of those that say nothing; None: none does."""
+    """Find the passages that say nothing.
+
+    Returns
+    -------
+    The entries in passages, as `Recurring.entries`, and by part the keys of those that say nothing; None: none does.
+    """
     starts, parts = corpus.starts, flow.parts
     runs = flow.step(
         "boilerplate-runs", partial(_runs, starts=starts, parts=parts, params=params),
-        traces=corpus.traces, evidence=found.evidence, held=found.held, frequent=found.frequent,
+        traces=corpus.traces, evidence=found.evidence, entries=found.entries, frequent=found.frequent,
     )  # fmt: skip
     sets = flow.step("boilerplate-sets", partial(_sets, starts=starts, params=params), members=runs["members"])
     asking = flow.step(
@@ -62,7 +67,7 @@ def find(flow: Flow, corpus: Corpus, found: Recurring, params: BoilerplateParams
     bare = flow.step(
         "boilerplate-bare", partial(_bare, starts=starts, parts=parts, quotas=quotas, params=params),
         sketches=corpus.sketches, terms=corpus.terms, traces=corpus.traces,
-        held=runs["frequent"], picked=sets["picked"], asked=asking["asked"],
+        flagged=runs["flagged"], picked=sets["picked"], asked=asking["asked"],
     )  # fmt: skip
     summed = flow.step("boilerplate-terms", _summed, counted=bare["counted"])
     models = [_model(flow, summed[f"scope{scope}"], int(quotas[scope].sum())) for scope in _SCOPES]
@@ -78,9 +83,9 @@ def find(flow: Flow, corpus: Corpus, found: Recurring, params: BoilerplateParams
 
 def _runs(part: int, tables: Tables, *, starts: _Int, parts: int, params: BoilerplateParams) -> Iterator[Message]:
     """Find the passages, and send the members of each key's set as far as they are here."""
-    if "held" not in tables or "frequent" not in tables:
+    if "entries" not in tables or "frequent" not in tables:
         return
-    evidence, entries, known = tables["evidence"], tables["held"], sorted_keys(tables["frequent"])
+    evidence, entries, known = tables["evidence"], tables["entries"], sorted_keys(tables["frequent"])
     keys = tfidf.lookup(known, entries["key"].to_numpy())
     frequent = keys >= 0
     offsets = np.concatenate(([0], np.cumsum(evidence["size"].to_numpy())))
@@ -92,11 +97,11 @@ def _runs(part: int, tables: Tables, *, starts: _Int, parts: int, params: Boiler
         scopes.append(Scope(nothing, telling, nothing, places, rows, keys[mine].astype(np.uint32)))
     flagged = recurring.union(scope.entries for scope in scopes)
     flags = stripping.listed(flagged, offsets, np.arange(len(evidence)))
-    yield Message("frequent", part, pa.table({"place": flagged}))
+    yield Message("flagged", part, pa.table({"place": flagged}))
     inside = np.flatnonzero(stripping.runs(tables["traces"], flags, offsets, params)[1])
     for number, scope in enumerate(scopes):
         within = recurring.among(scope, inside)
-        yield Message("passages", part, held(number, within, known))
+        yield Message("passages", part, entry_rows(number, within, known))
         table = _members(within, known, starts[part], params.sample)
         table = table.append_column("scope", pa.array(np.full(len(table), number, np.int8)))
         table = table.append_column("asker", pa.array(np.full(len(table), part, np.int32)))
@@ -204,7 +209,7 @@ def _bare(
         return
     every = Read(tables["sketches"], tables["terms"], tables["traces"])
     offsets = schema.ragged(every.sketches["shingles"])[1]
-    flagged = tables["held"]["place"].to_numpy() if "held" in tables else nothing
+    flagged = tables["flagged"]["place"].to_numpy() if "flagged" in tables else nothing
     local = rows - starts[part]
     counts = stripping.bare(every.take(local), stripping.listed(flagged, offsets, local), params)
     for scope, some in zip(_SCOPES, learnt, strict=True):

@@ -27,23 +27,23 @@ VECTORS = pa.schema(
 _SPOKEN = pa.schema(
     [("language", pa.string()), ("documents", pa.int64()), ("terms", pa.int64()), ("known", pa.int64())]
 )
-_LEVELS = pa.schema([("held", pa.int64()), ("terms", pa.int64())])
+_LEVELS = pa.schema([("frequency", pa.int64()), ("terms", pa.int64())])
 
 
 class Frequencies(NamedTuple):
-    """In how many documents the terms of columns occur: `held[k]` from column `first[k]` on."""
+    """In how many documents the terms of columns occur: `documents[k]` from column `first[k]` on."""
 
-    first: _Int
-    held: _Int
+    first: _Int  # rising
+    documents: _Int  # falling
 
     def of(self, columns: npt.NDArray[Any]) -> _Int:
         """Return in how many documents the term of each column occurs, int64[m]."""
-        return self.held[np.searchsorted(self.first, columns, side="right") - 1]
+        return self.documents[np.searchsorted(self.first, columns, side="right") - 1]
 
     @property
     def shared(self) -> int:
         """The first column whose term has one document, and so pairs nobody; there may be none."""
-        return int(self.first[-1]) if self.held[-1] == 1 else 1 << 32
+        return int(self.first[-1]) if self.documents[-1] == 1 else 1 << 32
 
 
 def representatives(copies: pa.Table) -> npt.NDArray[np.bool_]:
@@ -84,8 +84,8 @@ def count(part: int, tables: Tables, *, spoken: pa.Table, parts: int) -> Iterato
     """Send each distinct term with its number of documents to its bucket; and those of lacking languages, if any."""
     chosen = _chosen(tables)
     terms, offsets = schema.ragged(chosen["terms"])
-    known, inverse, held = np.unique(terms, return_inverse=True, return_counts=True)
-    sent = {"term": known, "held": held, "asker": np.full(len(known), part, np.int32)}
+    known, inverse, frequency = np.unique(terms, return_inverse=True, return_counts=True)
+    sent = {"term": known, "frequency": frequency, "asker": np.full(len(known), part, np.int32)}
     if pc.any(spoken["lacking"]).as_py():
         names = schema.one_chunk(spoken["language"])
         language = pc.index_in(schema.one_chunk(chosen["language"]), value_set=names).to_numpy()
@@ -106,17 +106,17 @@ def weigh(part: int, tables: Tables, *, n: int) -> Iterator[Message]:
     def total(name: str) -> npt.NDArray[np.float64]:
         return np.bincount(inverse, counted[name].to_numpy(), len(terms)).astype(np.float64)
 
-    held = total("held").astype(np.int64)
+    frequency = total("frequency").astype(np.int64)
     background = weighing.background()
     common = background.of(terms)
-    idf = weighing.mean_idf(held, n, common, background.documents)
+    idf = weighing.mean_idf(frequency, n, common, background.documents)
     if "alien" in counted.column_names:
-        own = held.astype(np.float64)
+        own = frequency.astype(np.float64)
         strange = weighing.are_foreign(own, total("alien"), common > 0)
         peers = total("peers") / np.maximum(own, 1)
-        idf[strange] = weighing.foreign_idf(held[strange], peers[strange], background.documents)
-    yield Message("weighed", part, pa.table({"term": terms, "held": held, "idf": idf}))
-    level, size = np.unique(held, return_counts=True)
+        idf[strange] = weighing.foreign_idf(frequency[strange], peers[strange], background.documents)
+    yield Message("weighed", part, pa.table({"term": terms, "frequency": frequency, "idf": idf}))
+    level, size = np.unique(frequency, return_counts=True)
     yield Message("levels", part, pa.Table.from_arrays([pa.array(level), pa.array(size)], schema=_LEVELS))
 
 
@@ -124,17 +124,17 @@ def columns(levels: Mapping[int, pa.Table]) -> tuple[dict[int, tuple[_Int, _Int]
     """Return the first column of each bucket's terms of each frequency, as (frequencies, columns), and the whole."""
     table = pa.concat_tables([_LEVELS.empty_table(), *levels.values()])
     bucket = np.repeat(list(levels), [len(rows) for rows in levels.values()]).astype(np.int64)
-    held, size = (table[name].to_numpy() for name in _LEVELS.names)
-    order = np.lexsort((bucket, -held))
+    frequency, size = (table[name].to_numpy() for name in _LEVELS.names)
+    order = np.lexsort((bucket, -frequency))
     first = np.empty(len(order), np.int64)
     first[order] = np.cumsum(size[order]) - size[order]
     if size.sum() > np.iinfo(np.uint32).max:
         raise ResourceError(f"terms: got {size.sum():,} distinct ones, wanted at most 2^32; use fewer articles")
-    starts = {part: (held[bucket == part], first[bucket == part]) for part in levels}
+    starts = {part: (frequency[bucket == part], first[bucket == part]) for part in levels}
     if not len(order):  # no document has a term
         return {}, Frequencies(np.zeros(1, np.int64), np.ones(1, np.int64))
-    begins = np.flatnonzero(np.diff(held[order], prepend=-1) != 0)
-    return starts, Frequencies(first[order][begins], held[order][begins])
+    begins = np.flatnonzero(np.diff(frequency[order], prepend=-1) != 0)
+    return starts, Frequencies(first[order][begins], frequency[order][begins])
 
 
 def number(part: int, tables: Tables, *, offsets: dict[int, tuple[_Int, _Int]]) -> Iterator[Message]:
@@ -142,12 +142,12 @@ def number(part: int, tables: Tables, *, offsets: dict[int, tuple[_Int, _Int]]) 
     if "counted" not in tables:
         return
     counted, weighed = tables["counted"], tables["weighed"]
-    held = weighed["held"].to_numpy()
-    falling = np.argsort(-held, kind="stable")
-    ranked = held[falling]
+    frequency = weighed["frequency"].to_numpy()
+    falling = np.argsort(-frequency, kind="stable")
+    ranked = frequency[falling]
     levels, first = offsets[part]
-    column = np.empty(len(held), np.int64)
-    within = np.arange(len(held)) - np.searchsorted(-ranked, -ranked)
+    column = np.empty(len(frequency), np.int64)
+    within = np.arange(len(frequency)) - np.searchsorted(-ranked, -ranked)
     column[falling] = first[np.searchsorted(levels, ranked)] + within
     place = tfidf.lookup(weighed["term"].to_numpy(), counted["term"].to_numpy())
     known = pa.table({"column": column.astype(np.uint32)[place], "idf": weighed["idf"].to_numpy()[place]})
