@@ -25,6 +25,7 @@ from dedup.distributed.flow import (
     at,
     counted,
     deal,
+    ends,
     part_of_hash,
     part_of_place,
     reply,
@@ -105,8 +106,8 @@ def bucket_of(label: _Int, parts: int) -> _Int:
 
 def _stars(left: _Int, right: _Int) -> tuple[_Int, _Int]:
     """Return stars with the same components: each node but the smallest of its component, and that smallest one."""
-    nodes, ends = np.unique(np.concatenate((left, right)), return_inverse=True)
-    label = jaccard.components(len(nodes), ends[: len(left)], ends[len(left) :])
+    nodes, place = np.unique(np.concatenate((left, right)), return_inverse=True)
+    label = jaccard.components(len(nodes), place[: len(left)], place[len(left) :])
     leaf = np.flatnonzero(label != np.arange(len(nodes)))
     return nodes[leaf], nodes[label[leaf]]
 
@@ -115,13 +116,9 @@ def _table(larger: _Int, smaller: _Int) -> pa.Table:
     return pa.Table.from_arrays([pa.array(larger), pa.array(smaller)], schema=_EDGES)
 
 
-def _ends(edges: pa.Table) -> tuple[_Int, _Int]:
-    return edges["left"].to_numpy(), edges["right"].to_numpy()
-
-
 def _forest(part: int, tables: Tables, *, pick: Callable[[pa.Table], pa.Table] | None) -> Iterator[Message]:
     edges = tables["edges"] if pick is None else pick(tables["edges"])
-    found = _table(*_stars(*_ends(edges)))
+    found = _table(*_stars(*ends(edges)))
     yield Message("edges", part, found)
     yield counted("counts", part, len(found))
 
@@ -131,7 +128,7 @@ def _collect(_: int, tables: Tables) -> Iterator[Message]:
 
 
 def _finish(_: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
-    leaf, root = _stars(*_ends(tables["edges"]))
+    leaf, root = _stars(*ends(tables["edges"]))
     roots = np.unique(root)
     nodes, label = np.concatenate((leaf, roots)), np.concatenate((root, roots))
     order = np.argsort(nodes)
@@ -150,7 +147,7 @@ def _spread(_: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
 
 def _ask(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
     """Keep each edge once, find the least neighbour of each larger node, and ask for those of the smaller ones."""
-    larger, smaller = _ends(tables["edges"])
+    larger, smaller = ends(tables["edges"])
     order = np.lexsort((smaller, larger))
     larger, smaller = larger[order], smaller[order]
     once = (np.diff(larger, prepend=-1) != 0) | (np.diff(smaller, prepend=-1) != 0)
@@ -177,7 +174,7 @@ def _tell(part: int, tables: Tables) -> Iterator[Message]:
 
 def _star(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
     """Large-star: point each edge to the least neighbour of its smaller node; small-star: keep a forest of those."""
-    before = _ends(tables["edges"])
+    before = ends(tables["edges"])
     told = tables["told"]
     after = _stars(before[0], told["least"].to_numpy()[at(told, before[1])])
     yield from deal("edges", _table(*after), part_of_place(after[0], starts))

@@ -14,7 +14,18 @@ from dedup import candidates, duplicates, schema
 from dedup.distributed import candidates as spread
 from dedup.distributed import sketched
 from dedup.distributed.corpus import Corpus
-from dedup.distributed.flow import Dataset, Flow, Message, Tables, counted, deal, part_of_hash, part_of_place, total_of
+from dedup.distributed.flow import (
+    Dataset,
+    Flow,
+    Message,
+    Tables,
+    counted,
+    deal,
+    ends,
+    part_of_hash,
+    part_of_place,
+    total_of,
+)
 from dedup.errors import ResourceError
 from dedup.params import DuplicateParams, Params
 from dedup.stores import distinct
@@ -120,7 +131,7 @@ def _distinct(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
 
 def _within_budget(part: int, tables: Tables, *, starts: _Int, most: int) -> Iterator[Message]:
     """Keep the pairs of each left document whose signatures agree most."""
-    left, right = _sides(tables)
+    left, right = ends(tables["pairs"])
     texts = sketched.paired(tables["answers"], left, right)
     agree = candidates.agreement(schema.matrix(texts.sketches["signature"]), texts.left, texts.right)
     kept = candidates.best(left, right, agree, most)
@@ -134,8 +145,4 @@ def _kept(part: int, left: _Int, right: _Int, starts: _Int) -> Iterator[Message]
 
 
 def _measured(part: int, tables: Tables, *, params: DuplicateParams) -> Iterator[Message]:
-    yield Message("verified", part, sketched.verify(tables["answers"], *_sides(tables), params))
-
-
-def _sides(tables: Tables) -> tuple[_Int, _Int]:
-    return tables["pairs"]["left"].to_numpy(), tables["pairs"]["right"].to_numpy()
+    yield Message("verified", part, sketched.verify(tables["answers"], *ends(tables["pairs"]), params))

@@ -11,11 +11,9 @@ import pyarrow as pa
 from dedup import schema
 from dedup import tables as run_tables
 from dedup.distributed.canonicals import STORIES
-from dedup.distributed.flow import Message, Tables, ask, deal, part_of_place, reply, rows
+from dedup.distributed.flow import Message, Tables, ask, deal, ends, part_of_place, reply, rows
 
 _Int = npt.NDArray[np.int64]
-
-LINKED = ("links", "unlike")  # inputs with pairs of representatives
 
 
 def linked(tables: Tables) -> pa.Table:
@@ -23,11 +21,6 @@ def linked(tables: Tables) -> pa.Table:
     links = rows(tables, "links", schema.LINKS).select(schema.LINKS.names)
     links = links.append_column("reason", pa.repeat(pa.scalar(run_tables.TREE_CUT), len(links)))
     return pa.concat_tables([links, rows(tables, "unlike", links.schema).select(links.column_names)])
-
-
-def ends(pairs: pa.Table) -> tuple[_Int, _Int]:
-    """Return left and right of pairs, int64[p] each."""
-    return pairs["left"].to_numpy(), pairs["right"].to_numpy()
 
 
 def send(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:

@@ -109,6 +109,11 @@ def part_of_place(place: _Int, starts: _Int) -> _Int:
     return part
 
 
+def ends(pairs: pa.Table) -> tuple[_Int, _Int]:
+    """Return left and right of pairs, int64[p] each."""
+    return pairs["left"].to_numpy(), pairs["right"].to_numpy()
+
+
 def deal(stream: str, table: pa.Table, part: npt.NDArray[Any]) -> Iterator[Message]:
     """Send each row to its part, int[n]; rows for one part stay in their order."""
     if not len(table):

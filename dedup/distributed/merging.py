@@ -28,7 +28,7 @@ from dedup import stories
 from dedup.distributed import cutting
 from dedup.distributed.components import bucket_of
 from dedup.distributed.cutting import HISTORY
-from dedup.distributed.flow import Message, Tables, counted, deal, rows
+from dedup.distributed.flow import Message, Tables, counted, deal, ends, rows
 from dedup.kernels import jaccard, linkage
 from dedup.params import StoryParams
 
@@ -46,9 +46,9 @@ _FINISHED = -1  # name of a cluster that merges no more
 def opened(part: int, tables: Tables, *, parts: int) -> Iterator[Message]:
     """Send each piece of evidence to the buckets of both ends, stream `pairs`."""
     evidence = tables["evidence"]
-    ends = evidence["left"].to_numpy(), evidence["right"].to_numpy()
+    one, other = ends(evidence)
     weight, ones = stories.weights(evidence), np.ones(len(evidence), np.int64)
-    for left, right in (ends, ends[::-1]):
+    for left, right in ((one, other), (other, one)):
         yield from _dealt(PAIRS, "pairs", (left, right, weight, ones, ones), bucket_of(left, parts))
 
 
@@ -58,7 +58,7 @@ def propose(part: int, tables: Tables, *, floor: float, parts: int) -> Iterator[
     `counts` says how many pairs there are, each at its smaller end.
     """
     pairs = _summed(tables["pairs"])
-    left, right = pairs["left"].to_numpy(), pairs["right"].to_numpy()
+    left, right = ends(pairs)
     first, best, _ = _best(pairs, floor)
     asks = best >= 0
     suitor, asked = left[first[asks]], right[best[asks]]
@@ -81,7 +81,7 @@ def match(part: int, tables: Tables, *, floor: float, parts: int, number: int) -
     the bucket of the smaller one).
     """
     pairs, proposals = tables["pairs"], rows(tables, "proposals", _PROPOSALS)
-    left, right = pairs["left"].to_numpy(), pairs["right"].to_numpy()
+    left, right = ends(pairs)
     first, best, average = _best(pairs, floor)
     cluster, partner = left[first], np.where(best >= 0, right[best], _FINISHED)
     at = np.searchsorted(cluster, proposals["cluster"].to_numpy())

@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 
 from dedup import findings, schema
 from dedup import tables as run_tables
-from dedup.distributed.ends import ends, linked
+from dedup.distributed.ends import linked
 from dedup.distributed.filling import measured
-from dedup.distributed.flow import Message, Tables, at, deal, part_of_place, reply, rows
+from dedup.distributed.flow import Message, Tables, at, deal, ends, part_of_place, reply, rows
 from dedup.kernels.nearest import best_scores
 from dedup.manifests import ORDERS
 
