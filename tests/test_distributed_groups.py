@@ -135,7 +135,7 @@ def check_choices(articles, params, one, parts):
     """Compare the representatives of groups and the canonical articles of stories with those of one machine."""
     flow, corpus, units, verified = in_parts(one, articles, params, parts, backwards=parts == 3)
     grouped = groups.group(flow, corpus, units, verified, params)
-    copies = canonicals.representatives(flow, corpus, grouped, verified, params, one.policy)
+    copies = canonicals.representatives(flow, corpus, grouped, verified, one.policy)
     table, local = whole(copies, corpus.starts), one.copies
     check_groups(table.select(["position", "unit", "group", "contained"]), local)
     assert table["representative"].to_pylist() == local.representative[local.group].tolist()
@@ -153,7 +153,7 @@ def check_choices(articles, params, one, parts):
         by_part(stories, found.positions, corpus.starts),
         by_part(links, links["left"].to_numpy(), corpus.starts),
     )
-    named = canonicals.chosen_of_stories(flow, corpus, copies, *given, params, one.policy)
+    named = canonicals.chosen_of_stories(flow, corpus, copies, *given, one.policy)
     table = whole(named, corpus.starts)
     assert table.schema == canonicals.STORIES
     assert table["position"].to_pylist() == found.positions.tolist()
@@ -196,7 +196,7 @@ def test_a_policy_that_names_no_column_is_refused():
     flow, corpus, units, verified = in_parts(one, articles, Params(), 3)
     grouped = groups.group(flow, corpus, units, verified, Params())
     with pytest.raises(SettingsError, match="no column 'desk'"):
-        canonicals.representatives(flow, corpus, grouped, verified, Params(), parse_policy("min:desk"))
+        canonicals.representatives(flow, corpus, grouped, verified, parse_policy("min:desk"))
 
 
 def test_a_flood_of_copies_sends_two_of_each_part():

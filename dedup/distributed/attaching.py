@@ -71,8 +71,7 @@ def attach(
     digests = flow.step("digests", unrelated, answers=answers, chain=asked["chain"])["digests"]
     links = flow.step("attach", partial(_links, starts=starts), holds=holds, digests=digests)["links"]
     names = components.components(flow, "attached", links, starts, pick=_best, whole=whole)
-    call = partial(_names, starts=starts)
-    named = flow.step("names", call, names=names, links=links, members=here["labels"], pairs=asked["labels"])["names"]
+    named = flow.step("names", _names, names=names, links=links, members=here["labels"], pairs=asked["labels"])["names"]
     inside = flow.step("inside", partial(_inside, starts=starts), holds=holds, names=named)["inside"]
     told = flow.step(
         "first-documents", _first_documents, facts=here["facts"], names=named, inside=inside, asked=here["units"]
@@ -163,7 +162,7 @@ def _best(links: pa.Table) -> pa.Table:
     return _chosen(links).select(["a", "b"]).rename_columns(["left", "right"])
 
 
-def _names(_: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
+def _names(_: int, tables: Tables) -> Iterator[Message]:
     """Tell those who ask what a group is called now, and whether it is attached to another."""
     asked = [tables[name] for name in ("members", "pairs") if name in tables]
     if not asked:

@@ -18,7 +18,6 @@ from dedup.distributed.components import bucket_of
 from dedup.distributed.corpus import Corpus
 from dedup.distributed.flow import Dataset, Flow, Message, Tables, deal, part_of_place, rows
 from dedup.findings import mean_at, mean_score
-from dedup.params import Params
 from dedup.policy import Rule
 
 _Int = npt.NDArray[np.int64]
@@ -33,16 +32,14 @@ _LINKS = pa.schema([("story", pa.int64()), ("left", pa.int64()), ("right", pa.in
 _CHOSEN = pa.schema([("cluster", pa.int64()), ("chosen", pa.int64()), ("reason", pa.string())])
 
 
-def representatives(
-    flow: Flow, corpus: Corpus, grouped: Dataset, verified: Dataset, params: Params, policy: Sequence[Rule]
-) -> Dataset:
+def representatives(flow: Flow, corpus: Corpus, grouped: Dataset, verified: Dataset, policy: Sequence[Rule]) -> Dataset:
     """Choose the representative of each group, as `pipeline.find_copies` does.
 
     Parameters
     ----------
     grouped : of `groups.group`
     verified : schema.VERIFIED, at the part of `left`, sorted by left and right
-    policy : of `params.canonical`
+    policy : how one is chosen, of `policy.parse_policy`
 
     Returns
     -------
@@ -65,7 +62,6 @@ def chosen_of_stories(
     copies: Dataset,
     stories: Dataset,
     links: Dataset,
-    params: Params,
     policy: Sequence[Rule],
 ) -> Dataset:
     """Choose the canonical article of each story among its representatives, as `pipeline.choose_canonicals` does.
@@ -75,7 +71,7 @@ def chosen_of_stories(
     copies : of `representatives`
     stories : position of every representative, story (smallest position of its representatives); by part
     links : schema.LINKS with positions, at the part of `left`, sorted by left and right
-    policy : of `params.canonical`
+    policy : how one is chosen, of `policy.parse_policy`
 
     Returns
     -------
@@ -158,6 +154,7 @@ def _deal_rows(
 
 
 def _choose_representatives(_: int, tables: Tables, *, starts: _Int, policy: Sequence[Rule]) -> Iterator[Message]:
+    """Choose among the documents of each group that is here; a copy is as central as its unit."""
     places = tables["places"]  # in the order of positions, since parts are
     position, unit, group = (places[name].to_numpy() for name in ("position", "unit", "group"))
     central = places["central"].to_numpy()[np.searchsorted(position, unit)]
@@ -185,6 +182,7 @@ def _chosen(
 
 
 def _copies(part: int, tables: Tables) -> Iterator[Message]:
+    """Give each document the representative of its group, and why it is that one."""
     grouped = tables["grouped"]
     position = grouped["position"].to_numpy()
     only = np.full(len(position), "only", np.object_)
@@ -236,6 +234,7 @@ def _story_rows(part: int, tables: Tables, *, starts: _Int, policy: Sequence[Rul
 
 
 def _choose_canonicals(_: int, tables: Tables, *, starts: _Int, policy: Sequence[Rule]) -> Iterator[Message]:
+    """Choose among the representatives of each story that is here; links tell how central each is."""
     if "places" not in tables:
         return
     places, links = tables["places"], rows(tables, "links", _LINKS)
@@ -248,6 +247,7 @@ def _choose_canonicals(_: int, tables: Tables, *, starts: _Int, policy: Sequence
 
 
 def _stories(part: int, tables: Tables) -> Iterator[Message]:
+    """Give each representative the canonical article of its story: itself, for the reason of its group, if alone."""
     if "stories" not in tables:
         return
     stories, copies = tables["stories"].sort_by("position"), tables["copies"]

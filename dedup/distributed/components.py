@@ -117,6 +117,7 @@ def _table(larger: _Int, smaller: _Int) -> pa.Table:
 
 
 def _forest(part: int, tables: Tables, *, pick: Callable[[pa.Table], pa.Table] | None) -> Iterator[Message]:
+    """Keep a forest of a part's own edges."""
     edges = tables["edges"] if pick is None else pick(tables["edges"])
     found = _table(*_stars(*ends(edges)))
     yield Message("edges", part, found)
@@ -128,6 +129,7 @@ def _collect(_: int, tables: Tables) -> Iterator[Message]:
 
 
 def _finish(_: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
+    """Label all nodes that have an edge."""
     leaf, root = _stars(*ends(tables["edges"]))
     roots = np.unique(root)
     nodes, label = np.concatenate((leaf, roots)), np.concatenate((root, roots))
@@ -141,6 +143,7 @@ def _labels(nodes: _Int, label: _Int, starts: _Int) -> Iterator[Message]:
 
 
 def _spread(_: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
+    """Send each edge to the part of its larger node."""
     larger = tables["edges"]["left"].to_numpy()
     yield from deal("edges", tables["edges"], part_of_place(larger, starts))
 

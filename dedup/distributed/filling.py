@@ -64,6 +64,13 @@ def documents(part: int, tables: Tables, *, starts: _Int, parts: int) -> Iterato
 
 
 def _scores(tables: Tables, itself: npt.NDArray[np.bool_], cosine: _Float) -> tuple[dict[str, _Float], Any]:
+    """Return scores of each document against its representative, float64[n] by name, and which are equal, bool[n].
+
+    Parameters
+    ----------
+    itself : bool[n], whether it is the representative
+    cosine : float64[n], of its representative with the canonical article
+    """
     exact = np.ones(len(itself), np.bool_)
     jaccard, containment = np.ones((2, len(itself)))
     if not itself.all():

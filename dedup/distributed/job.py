@@ -111,7 +111,7 @@ def find(flow: Flow, corpus: Corpus, params: Params, clock: Clock) -> tuple[resu
         verified, skipped = copies.verified(flow, corpus, units, params)
     with clock.stage("groups"):
         grouped = groups.group(flow, corpus, units, verified, params)
-        made = canonicals.representatives(flow, corpus, grouped, verified, params, policy)
+        made = canonicals.representatives(flow, corpus, grouped, verified, policy)
     if params.level == "story":
         with clock.stage("similar pairs"):
             linked = similar.links(flow, corpus, made, verified, params)
@@ -125,7 +125,7 @@ def find(flow: Flow, corpus: Corpus, params: Params, clock: Clock) -> tuple[resu
         alone = flow.step("alone", _alone, copies=made)
         stories, links = alone["stories"], alone["links"]
     with clock.stage("canonical"):
-        chosen = canonicals.chosen_of_stories(flow, corpus, made, stories, links, params, policy)
+        chosen = canonicals.chosen_of_stories(flow, corpus, made, stories, links, policy)
         return results.results(flow, corpus, made, chosen, linked, verified, params), skipped
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from dedup import schema, sifting, stories, timing
 from dedup.distributed.flow import Tables
-from dedup.distributed.timeslots import Slots
+from dedup.distributed.timeslots import TimeSlots
 from dedup.distributed.vectors import Frequencies
 from dedup.kernels import postings, tfidf
 from dedup.kernels.decay import mean_nearness
@@ -23,7 +23,7 @@ _Float = npt.NDArray[np.float64]
 class Given(NamedTuple):
     """What every task of this stage knows."""
 
-    slots: Slots
+    slots: TimeSlots
     frequencies: Frequencies
     params: StoryParams
 
@@ -55,7 +55,7 @@ def ready(part: int, tables: Tables, given: Given) -> tuple[pa.Table, int]:
     return rows, int((begin - indptr[:-1]).sum())
 
 
-def _nearness(part: int, days: _Float, slots: Slots, params: StoryParams) -> _Float:
+def _nearness(part: int, days: _Float, slots: TimeSlots, params: StoryParams) -> _Float:
     """Return the mean nearness of a slot's dates to all others, as `mean_nearness` does."""
     if slots.dated == 1:
         return np.ones(1)

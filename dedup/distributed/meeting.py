@@ -20,7 +20,7 @@ import pyarrow as pa
 from dedup import schema, sifting
 from dedup.distributed.flow import Dataset, Flow, Message, Tables, deal, part_of_place
 from dedup.distributed.meetable import Given, Task, ready, together, without_lone
-from dedup.distributed.timeslots import Slots
+from dedup.distributed.timeslots import TimeSlots
 from dedup.kernels import nearest
 from dedup.params import StoryParams
 from dedup.sifting import State
@@ -62,7 +62,7 @@ def meet(flow: Flow, rows: Dataset, days: Dataset, partners: Dataset, given: Giv
     return Met(rows, found["state"], told, pairs, found["counts"])
 
 
-def rounds(slots: Slots) -> int:
+def rounds(slots: TimeSlots) -> int:
     """Return how many times slots meet others."""
     return -(-max(map(len, slots.meets), default=0) // AT_ONCE)
 

@@ -171,6 +171,7 @@ def rejoin(part: int, tables: Tables, *, parts: int) -> Iterator[Message]:
 def _dealt(
     schema: pa.Schema, stream: str, columns: tuple[npt.NDArray[np.generic], ...], part: _Int
 ) -> Iterator[Message]:
+    """Send columns, in the order of a schema, as rows to their parts, int64[m]."""
     table = pa.Table.from_arrays([pa.array(column) for column in columns], schema=schema)
     yield from deal(stream, table, part)
 
@@ -234,6 +235,7 @@ def _renamed(names: pa.Table, cluster: _Int, size: _Int) -> tuple[_Int, _Int]:
 
 
 def _moved(history: pa.Table, names: pa.Table, parts: int) -> Iterator[Message]:
+    """Send HISTORY to the buckets of what its clusters have become, stream `history`; names are sorted by cluster."""
     cluster = history["cluster"].to_numpy()
     cluster = _renamed(names, cluster, cluster)[0]
     yield from deal("history", history.set_column(0, HISTORY.field(0), pa.array(cluster)), bucket_of(cluster, parts))

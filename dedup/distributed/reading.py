@@ -115,7 +115,7 @@ def read(
     )
     before = _before({said["piece"]: said["accepted"] for said in told})
     named = flow.step("ids", partial(_named, before=before), ids=parsed["ids"])
-    found = _read(told, total_of(flow, named["again"]), params.reading)
+    found = _put_together(told, total_of(flow, named["again"]), params.reading)
     check_files(found.files, found.rejects)
     reading.check_rejects(found)
     reduced = flow.step(
@@ -143,6 +143,7 @@ def _rows_by_piece(flow: Flow, counts: Dataset) -> dict[int, int]:
 
 
 def _counted(part: int, tables: Tables) -> Iterator[Message]:
+    """Count the rows of each stretch that is here, and keep them."""
     table = tables["rows"]
     piece, size = np.unique(table["__piece"].to_numpy(), return_counts=True)
     yield Message("rows", part, table)
@@ -159,6 +160,7 @@ def _read_files(
 
 
 def _place(path: str, content: bytes | None) -> Path | RemoteFile:
+    """Return what a reader opens: the file of a path, or its content where that came along."""
     if content is None:
         return Path(path)
     scheme, _, rest = path.partition("://")
@@ -251,7 +253,7 @@ def _sketched(part: int, tables: Tables, *, before: dict[int, int], params: Para
         yield from corpus.reduced(batch, params, parts)
 
 
-def _read(told: list[dict[str, Any]], again: int, params: ReadingParams) -> Read:
+def _put_together(told: list[dict[str, Any]], again: int, params: ReadingParams) -> Read:
     """Put together what the parts say of what they read."""
     files: list[InputFile] = []
     for file in (InputFile(**file) for said in told for file in said["files"]):

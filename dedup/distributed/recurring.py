@@ -183,6 +183,7 @@ def _keys(part: int, tables: Tables, *, scopes: Any, common: _Hashes | None, par
 
 
 def _frequent(part: int, tables: Tables) -> Iterator[Message]:
+    """Find the frequent keys of a bucket, and keep from how many documents on each is."""
     keys = tables["keys"]
     hashes = keys["key"].to_numpy()
     key, first, count = totals(hashes, keys["count"].to_numpy())
@@ -194,6 +195,7 @@ def _frequent(part: int, tables: Tables) -> Iterator[Message]:
 
 
 def _recounted(part: int, tables: Tables) -> Iterator[Message]:
+    """Tell which keys are frequent still, by the second count."""
     keys, bounds = tables["keys"], tables["bounds"]
     hashes = keys["key"].to_numpy()
     _, _, count = totals(hashes, keys["count"].to_numpy())  # of all that have bounds

@@ -21,8 +21,8 @@ from dedup.params import Params
 _Int = npt.NDArray[np.int64]
 
 
-def left(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
-    """Find the representative of the one text."""
+def left_representatives(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
+    """Find the representative of the left text and send the pair to the part of the right one: `half`, [one, right]."""
     if "verified" not in tables:
         return
     verified = tables["verified"]
@@ -32,8 +32,8 @@ def left(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
     yield from deal("half", pa.table({"one": stands, "right": right}), part_of_place(right, starts))
 
 
-def right(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
-    """Find that of the other, and send the pair on: the larger position is the left one."""
+def right_representatives(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
+    """Find that of the right text, and send both to the part of the larger: `both`, [left, right], right < left."""
     if "half" not in tables:
         return
     half = tables["half"]
@@ -46,7 +46,7 @@ def right(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
 
 
 def dated(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
-    """Take each pair once, with the date of its left one."""
+    """Take each pair once, with the day of its left one, and send it to the part of the right one: `dated`."""
     if "both" not in tables:
         return
     pairs = (

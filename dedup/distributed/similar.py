@@ -48,12 +48,17 @@ def links(flow: Flow, corpus: Corpus, copies: Dataset, verified: Dataset, params
     given = meetable.Given(slots, weighed.frequencies, params.stories)
     met = meeting.meet(flow, rows, days, weighed.partners, given)
     linked, stray = mixing.mix(flow, met, given, corpus.starts)
-    asked = flow.step("texts of links", partial(_ask, starts=corpus.starts), links=linked)["asked"]
+    asked = flow.step("texts of links", partial(_ask_texts, starts=corpus.starts), links=linked)["asked"]
     texts = sketched.fetch(
         flow, "texts of links answered", asked, corpus.whole, corpus.starts, duplicates.TEMPLATE_COLUMNS
     )
     found = flow.step(
-        "links", partial(_part, params=params), links=linked, texts=texts, stray=stray, opposed=weighed.opposed
+        "links",
+        partial(_without_templates, params=params),
+        links=linked,
+        texts=texts,
+        stray=stray,
+        opposed=weighed.opposed,
     )
     skipped: Counter[str] = Counter()
     for table in flow.gather(met.counts).values():
@@ -76,10 +81,17 @@ class _Weighed(NamedTuple):
 def _weigh(flow: Flow, corpus: Corpus, copies: Dataset, verified: Dataset, params: Params) -> _Weighed:
     """Weigh the terms of the representatives as `weighing.vectors` does, and send them to the slots of their dates."""
     starts, given = corpus.starts, {"copies": copies, "sketches": corpus.sketches, "terms": corpus.terms}
-    first = vectors.languages, partial(timeslots.dates, parts=flow.parts), partial(refusing.left, starts=starts)
+    first = (
+        vectors.languages,
+        partial(timeslots.dates, parts=flow.parts),
+        partial(refusing.left_representatives, starts=starts),
+    )
     told = flow.step("languages", fused(*first), verified=verified, **given)
     spoken, stamps = vectors.summed(flow.gather(told["spoken"])), flow.gather(told["stamps"])
-    second = partial(vectors.count, spoken=spoken, parts=flow.parts), partial(refusing.right, starts=starts)
+    second = (
+        partial(vectors.count, spoken=spoken, parts=flow.parts),
+        partial(refusing.right_representatives, starts=starts),
+    )
     borne = partial(timeslots.bearing, days=timeslots.suspects(stamps))
     counted = flow.step("terms", fused(*second, borne), half=told["half"], **given)
     dates = timeslots.calendar(flow.parts, stamps, flow.gather(counted["bearing"]), flow.gather(told["sample"]))
@@ -106,13 +118,13 @@ def _vectors(part: int, tables: Tables, *, dates: timeslots.Calendar) -> Iterato
     yield from timeslots.deal_rows(tables, made, dates)
 
 
-def _ask(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
+def _ask_texts(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
     """Ask for the texts of both ends of each link, as they were read."""
     left, right = (tables["links"][f"{side}_unit"].to_numpy() for side in ("left", "right"))
     yield from sketched.ask_pairs("asked", part, left, right, starts)
 
 
-def _part(part: int, tables: Tables, *, params: Params) -> Iterator[Message]:
+def _without_templates(part: int, tables: Tables, *, params: Params) -> Iterator[Message]:
     """Part the links that hold from those between two fillings of one template, as `evidence.part_templates` does."""
     empty = schema.LINKS.empty_table()
     kept, unlike, against = empty, [tables["stray"]] if "stray" in tables else [], [tables.get("opposed", empty)]

@@ -53,7 +53,7 @@ class Calendar(NamedTuple):
         return slot[n:]
 
 
-class Slots(NamedTuple):
+class TimeSlots(NamedTuple):
     """Where slots begin, and which of them meet."""
 
     starts: _Int  # [slots + 1] first place of each
@@ -129,7 +129,7 @@ def bearing(part: int, tables: Tables, *, days: _Float) -> Iterator[Message]:
     yield Message("bearing", part, pa.table({"count": [int((borne == day).sum()) for day in days]}))
 
 
-def order(flow: Flow, dealt: Dataset, params: StoryParams) -> tuple[Dataset, Dataset, Slots]:
+def order(flow: Flow, dealt: Dataset, params: StoryParams) -> tuple[Dataset, Dataset, TimeSlots]:
     """Bring rows into the order of time.
 
     Parameters
@@ -140,7 +140,7 @@ def order(flow: Flow, dealt: Dataset, params: StoryParams) -> tuple[Dataset, Dat
     -------
     rows : the same, in the order of places
     days : those of the slots whose dates tell which places a row meets, float64 ascending
-    Slots
+    TimeSlots
     """
     ordered = flow.step("order", partial(_order, scale=params.time_scale), rows=dealt)
     slots = lay_out(flow.parts, flow.gather(ordered["facts"]), params)
@@ -160,6 +160,7 @@ def deal_rows(tables: Tables, vectors: pa.Table, calendar: Calendar) -> Iterator
 
 
 def _order(part: int, tables: Tables, *, scale: float) -> Iterator[Message]:
+    """Sort the rows of a slot by day and position, undated ones first, and tell of its dates: `_FACTS`."""
     rows = tables["rows"]
     rows = rows.take(pa.array(np.lexsort((rows["position"].to_numpy(), _key(rows["day"].to_numpy())))))
     yield Message("rows", part, rows)
@@ -171,7 +172,7 @@ def _order(part: int, tables: Tables, *, scale: float) -> Iterator[Message]:
     yield Message("facts", part, pa.Table.from_arrays([pa.array([fact]) for fact in facts], schema=_FACTS))
 
 
-def lay_out(parts: int, told: Mapping[int, pa.Table], params: StoryParams) -> Slots:
+def lay_out(parts: int, told: Mapping[int, pa.Table], params: StoryParams) -> TimeSlots:
     """Tell which slots meet, from what each knows of its dates."""
     facts = np.zeros((len(_FACTS), parts))
     facts[2:4] = np.nan
@@ -189,14 +190,14 @@ def lay_out(parts: int, told: Mapping[int, pa.Table], params: StoryParams) -> Sl
     near &= dated[:, None] & dated[None, :] & (slot[None, :] <= slot[:, None])
     earlier = (slot[None, :] < slot[:, None]) & (count > 0)[:, None] & (near | (lacking > 0)[None, :])
     fading: _Float = np.tril(np.nan_to_num(np.exp(-np.abs(fades) / params.time_scale)), -1)
-    return Slots(
+    return TimeSlots(
         starts, undated, int(starts[-1]) - undated, np.where(near.any(axis=1), near.argmax(axis=1), slot),
         [np.flatnonzero(row)[::-1].tolist() for row in earlier],
         fading @ to_last, to_first @ fading, first, last,
     )  # fmt: skip
 
 
-def _tell_days(part: int, tables: Tables, *, slots: Slots) -> Iterator[Message]:
+def _tell_days(part: int, tables: Tables, *, slots: TimeSlots) -> Iterator[Message]:
     """Send the dates to the slots whose rows may meet these or be met by them."""
     days = tables["rows"]["day"].to_numpy()
     told = pa.table({"day": days[~np.isnan(days)]})
