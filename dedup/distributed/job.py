@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -17,9 +16,8 @@ from dedup.distributed.corpus import Corpus
 from dedup.distributed.flow import Dataset, Flow, Message, Tables
 from dedup.errors import SettingsError
 from dedup.params import Params
-from dedup.policy import columns_of, parse_policy
+from dedup.policy import parse_policy, reading_params
 from dedup.run import Result
-from dedup.schema import DOCUMENTS
 
 if TYPE_CHECKING:
     from dedup.engines.spark import SparkEngine
@@ -68,7 +66,7 @@ def write(
         manifest = writing.manifest(made.tables, made.read, params, made.skipped, clock.seconds)
         for name, fields in writing.fields_of(params, made.kept).items():
             engine.write(made.flow.frame(getattr(made.tables, name), fields), name, out)
-        rejects = [orjson.dumps(asdict(reject)).decode() for reject in made.read.rejects]
+        rejects = [manifests.dumps(asdict(reject)) for reject in made.read.rejects]
         engine.write_lines(rejects, "rejects.jsonl", out)
         engine.write_lines([manifests.dumps(manifest)], "manifest.json", out)
     return manifest
@@ -87,8 +85,7 @@ class _Made(NamedTuple):
 def _made(articles: Any, params: Params, engine: SparkEngine, clock: Clock) -> _Made:
     if params.overrides is not None:
         raise SettingsError("overrides: got rules, which the engine spark does not know yet; leave them out")
-    asked = [name for name in columns_of(parse_policy(params.canonical)) if name not in DOCUMENTS.names]
-    kept = replace(params.reading, keep_cols=tuple(dict.fromkeys((*params.reading.keep_cols, *asked))))
+    kept = reading_params(params.reading, parse_policy(params.canonical))
     with clock.stage("read"):
         flow, given = engine.open(articles, kept, [__version__, params.results()])
         corpus, read = reading.read(flow, replace(params, reading=kept), given.kept, **given.datasets(flow))
