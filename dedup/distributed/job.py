@@ -72,6 +72,16 @@ def write(
     return manifest
 
 
+def check(params: Params) -> None:
+    """Refuse settings that only one machine knows, before anything starts; raises SettingsError."""
+    if params.overrides is not None:
+        raise SettingsError("overrides: got rules, which the engine spark does not know yet; leave them out")
+    if params.reading.limit is not None:
+        raise SettingsError(
+            f"limit: got {params.reading.limit:,}, which the engine spark does not know; hand over fewer articles"
+        )
+
+
 class _Made(NamedTuple):
     """What the passes made, where it was made."""
 
@@ -83,8 +93,7 @@ class _Made(NamedTuple):
 
 
 def _made(articles: Any, params: Params, engine: SparkEngine, clock: Clock) -> _Made:
-    if params.overrides is not None:
-        raise SettingsError("overrides: got rules, which the engine spark does not know yet; leave them out")
+    check(params)
     kept = reading_params(params.reading, parse_policy(params.canonical))
     with clock.stage("read"):
         flow, given = engine.open(articles, kept, [__version__, params.results()])
