@@ -154,7 +154,7 @@ def cluster(  # the settings among these are read from the context, with the lay
         def running() -> Iterator[tuple[Report, Any]]:
             with (
                 _watched(log, stderr, when, params.jobs, moving=not verbose) as report,
-                engines.named(engine.value, checkpoint, params.tmp_dir) as elsewhere,
+                engines.named(engine.value, checkpoint, params.tmp_dir, report) as elsewhere,
             ):
                 yield figures.watching(report), elsewhere
 

@@ -97,6 +97,7 @@ def _made(articles: Any, params: Params, engine: SparkEngine, clock: Clock) -> _
     kept = reading_params(params.reading, parse_policy(params.canonical))
     with clock.stage("read"):
         flow, given = engine.open(articles, kept, [__version__, params.results()])
+        flow.after_step = clock.step
         corpus, read = reading.read(flow, replace(params, reading=kept), given.kept, **given.datasets(flow))
     tables, skipped = find(flow, corpus, params, clock)
     return _Made(flow, tables, read, skipped, given.kept)

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import warnings
 import weakref
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -146,7 +147,9 @@ def _started() -> SparkSession:
         # Executors live in this process; Spark's own 1 GB is little for blocks of megabytes on all cores.
         memory = max(usable_memory() // 4 >> 20, 1024)
         builder = builder.config("spark.driver.memory", f"{memory}m").config("spark.ui.enabled", "false")
-        builder = builder.config("spark.ui.showConsoleProgress", "false").config("spark.log.level", "OFF")
+        quiet = f'"-Dlog4j2.configurationFile={Path(__file__).with_name("log4j2.properties")}"'
+        builder = builder.config("spark.ui.showConsoleProgress", "false")
+        builder = builder.config("spark.driver.extraJavaOptions", quiet)
         warnings.filterwarnings("ignore", category=FutureWarning, module="pyspark")  # of pandas, which is not used
     try:
         session: SparkSession = builder.getOrCreate()

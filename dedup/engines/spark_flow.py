@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial, reduce
 from itertools import groupby
@@ -58,6 +58,7 @@ class SparkFlow:
         self.session = session
         self.parts = parts
         self.sent: dict[str, int] = {}  # bytes of the blocks that each step sent
+        self.after_step: Callable[[], None] = lambda: None  # for whoever watches
         self._folder = folder
         self._keep = keep
 
@@ -68,6 +69,7 @@ class SparkFlow:
         if found is None:
             found = self._run(name, folder, function, inputs)
         self.sent[name] = sum(found.values())
+        self.after_step()
         return Streams(self.session, folder, found)
 
     def _run(self, name: str, folder: str, function: Function, inputs: dict[str, Any]) -> dict[str, int]:
