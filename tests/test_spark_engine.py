@@ -237,19 +237,31 @@ def test_moments_do_not_hang_on_the_zone_of_the_session(new_york, engine, tmp_pa
     assert pq.read_table(tmp_path / "OUT" / "clusters.parquet").equals(table.take([1, 0]))
 
 
-TEXT = "The bridge over the canal stays shut until its bearings have been replaced"
+def test_frames_are_taken_with_columns_of_any_name_and_type(session, engine):
+    """What is not read is not looked at; a frame without a text is refused, and one that fails is told of."""
+    from dedup.params import ReadingParams
+
+    query = "select 'The bridge stays shut' text, 'x' Text, 1 `a.b`, map('a', 1) m, interval '1' month i, 1.5bd d"
+    made, given = engine.open(session.sql(query), ReadingParams(keep_cols=("a.b", "m", "d")), "types")
+    assert {name: str(field.type) for name, field in given.kept.items()} == {
+        "a.b": "int64",
+        "m": "string",
+        "d": "string",
+    }
+    (table,) = made.gather(made.step("rows", pass_on, **given.datasets(made))["rows"]).values()
+    assert table.column_names == ["text", "a.b", "m", "d", "__piece"]
+    assert table["a.b"].to_pylist() == [1]
+    with pytest.raises(InputError, match=r"no column 'text'; found 'n'; name it with --text-col$"):
+        engine.open(session.sql("select 1 n"), ReadingParams(), "none")
+    with pytest.raises(InputError, match=r"^foo://a/b: Spark could not read it \(.*No FileSystem for scheme"):
+        engine.open(["foo://a/b"], ReadingParams(), "no store")
+    with pytest.raises(InputError, match=r"^articles: Spark could not read it \(.*DIVIDE_BY_ZERO"):
+        engine.open(session.sql("select 'x' text from range(3) where 1 / (id - id) > 0"), ReadingParams(), "fails")
 
 
-@pytest.mark.parametrize(
-    ("query", "settings", "message"),
-    [
-        ("select 'a' id, 1 n", {}, "articles: no column 'text'; found 'id', 'n'; name it with --text-col"),
-        ("select 'x' text where false", {}, ""),
-    ],
-)
-def test_frames_that_hold_no_article(session, engine, query, settings, message):
-    with pytest.raises(InputError, match=message):
-        documents_of(engine, session.sql(query), "none", **settings)
+def pass_on(part, tables):
+    """Send the rows on as they are."""
+    yield Message("rows", part, tables["rows"])
 
 
 def test_it_uses_neither_rdds_nor_the_context_and_collects_what_is_bounded():
