@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
-from pyspark.sql import functions as f
 
 from dedup import reading
 from dedup.distributed.flow import Message
@@ -143,13 +142,14 @@ def _frame(frame: Any, params: ReadingParams) -> Input:
         chosen = columns.choose(names, params, reading.MEMORY)
         wanted = [name for name in dict.fromkeys([*chosen.values(), *params.keep_cols]) if name in names]
         # By place: Spark takes `a.b` for a field of `a`, and finds `text` twice beside `Text`.
-        places = [(f.col(f"c{names.index(name)}"), name) for name in wanted]
-        needed = frame.toDF(*(f"c{place}" for place in range(len(names)))).select(*(c.alias(n) for c, n in places))
-        types = {field.name: _TYPES.get(field.dataType.typeName(), pa.string()) for field in needed.schema}
+        placed = frame.toDF(*(f"c{place}" for place in range(len(names))))
+        needed = placed.select(*(f"c{names.index(name)}" for name in wanted))
+        found = [_TYPES.get(field.dataType.typeName(), pa.string()) for field in needed.schema]
+        types = dict(zip(wanted, found, strict=True))
         kept = columns.kept_fields(params.keep_cols, [dict.fromkeys(names, pa.null()) | types])
         count = frame.count()
-        identity = [count, frame.semanticHash(), needed.schema.json()]
-    return Input(count * _ROW_BYTES, identity, kept, partial(_rows, frame=needed))
+        identity = [count, frame.semanticHash(), wanted, needed.schema.json()]
+    return Input(count * _ROW_BYTES, identity, kept, partial(_rows, frame=needed, names=wanted))
 
 
 def _of_arrow(session: Any, table: pa.Table, params: ReadingParams) -> Any:
@@ -174,16 +174,16 @@ def _errors_of_input(place: str, remedy: str) -> Iterator[None]:
         raise InputError(f"{place}: Spark could not read it ({first_line(error)}); {remedy}") from error
 
 
-def _rows(flow: Any, frame: Any) -> dict[str, Any]:
-    return {"rows": flow.from_frame(frame, partial(_stretches, parts=flow.parts))}
+def _rows(flow: Any, frame: Any, names: list[str]) -> dict[str, Any]:
+    return {"rows": flow.from_frame(frame, partial(_stretches, parts=flow.parts, names=names))}
 
 
-def _stretches(origin: int, batches: Iterable[pa.RecordBatch], parts: int) -> Iterator[Message]:
+def _stretches(origin: int, batches: Iterable[pa.RecordBatch], parts: int, names: Sequence[str]) -> Iterator[Message]:
     """Send the rows of a partition out in stretches of some megabytes, numbered in their order."""
     held: list[pa.RecordBatch] = []
     number = origin * _PIECES
     for batch in batches:
-        held.append(batch)
+        held.append(batch.rename_columns(list(names)))
         if sum(one.nbytes for one in held) >= _STRETCH:
             yield _stretch(held, number, parts)
             held, number = [], number + 1
