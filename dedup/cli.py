@@ -133,8 +133,14 @@ def cluster(  # the settings among these are read from the context, with the lay
         stdout, stderr = _consoles(no_color)
 
         paths = options.named(inputs, files_from)
+        on_spark = explain_plan or engine == options.EngineName.spark
+        if on_spark:
+            job.check_elsewhere(paths, out, params, if_exists.value)
         if dry_run or explain_plan:
-            job.check(paths, out, params, if_exists.value)
+            if on_spark:
+                previews.check_visible(paths)
+            else:
+                job.check(paths, out, params, if_exists.value)
             show = previews.show_plan if explain_plan else previews.show_input
             show(paths, params, as_json, stdout)
             return
@@ -148,11 +154,11 @@ def cluster(  # the settings among these are read from the context, with the lay
         def running() -> Iterator[tuple[Report, Any]]:
             with (
                 _watched(log, stderr, when, params.jobs, moving=not verbose) as report,
-                engines.named(engine.value, checkpoint, params.tmp_dir) as elsewhere,
+                engines.named(engine.value, checkpoint, params.tmp_dir, report) as elsewhere,
             ):
                 yield figures.watching(report), elsewhere
 
-        if engine == options.EngineName.spark and job.is_of_engine(out):
+        if on_spark and job.is_of_engine(out):
             with running() as (report, elsewhere):
                 manifest = job.make_elsewhere(paths, out, params, if_exists.value, elsewhere, report)
             figures.counts = manifest["counts"]

@@ -16,13 +16,14 @@ class Clock:
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
+        self._stage = ""
         self._done = 0
         self.seconds: dict[str, float] = {}
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Time a stage, and say when it begins and ends."""
-        start, self._done = time.perf_counter(), 0
+        start, self._stage, self._done = time.perf_counter(), name, 0
         self._progress(name, 0, None)
         yield
         trim()
@@ -34,3 +35,7 @@ class Clock:
         """Say that `count` more of a stage is done."""
         self._done += count
         self._progress(name, self._done, total)
+
+    def step(self) -> None:
+        """Say that one more step of the stage at work is done."""
+        self.advance(self._stage, 1)

@@ -84,6 +84,26 @@ def is_of_engine(out: str) -> bool:
     return is_url(out) and not out.startswith("s3://")
 
 
+def check_elsewhere(inputs: Sequence[str], out: str, params: Params, if_exists: IfExists) -> None:
+    """Refuse, before a session starts, what an engine of many machines does not know or could not write.
+
+    Raises
+    ------
+    SettingsError
+        A setting that only one machine knows; or the policy is `skip`, which would have to compare the run that is
+        there, where the machines write.
+    OutputExistsError, ResourceError
+        As `check`, where the program writes.
+    """
+    from dedup.distributed import job  # noqa: PLC0415 - nothing of it is needed on one machine
+
+    job.check(params)
+    if not is_of_engine(out):
+        check(inputs, out, params, if_exists)
+    elif if_exists == "skip":
+        raise SettingsError(f"if-exists: got skip for {out}, wanted error or overwrite where Spark writes")
+
+
 def make_elsewhere(
     inputs: Sequence[str], out: str, params: Params, if_exists: IfExists, engine: Any, report: Progress
 ) -> dict[str, Any]:
@@ -95,13 +115,9 @@ def make_elsewhere(
 
     Raises
     ------
-    SettingsError
-        The policy is `skip`, which would have to compare the run that is there.
     OutputExistsError, ResourceError
         As `distributed.job.write`.
     """
     from dedup.distributed import job  # noqa: PLC0415 - nothing of it is needed on one machine
 
-    if if_exists == "skip":
-        raise SettingsError(f"if-exists: got skip for {out}, wanted error or overwrite where Spark writes")
     return job.write(inputs, out, params, engine, Clock(report), overwrite=if_exists == "overwrite")

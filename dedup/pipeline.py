@@ -37,7 +37,7 @@ from dedup.errors import SettingsError
 from dedup.evidence import opposed_pairs, part_languages, part_templates, refused_pairs
 from dedup.findings import Copies, Corpus, Stories, build_result, manifest, mean_score
 from dedup.params import Params, from_settings
-from dedup.policy import Rule, columns_of, parse_policy
+from dedup.policy import Rule, parse_policy, reading_params
 from dedup.protocols import Articles, Settings
 from dedup.run import Result
 from dedup.spill import Each, Spill, trim
@@ -110,9 +110,7 @@ def cluster(
 
 def read(source: Any, params: Params, policy: tuple[Rule, ...], engine: LocalEngine, clock: Clock) -> Corpus:
     """Stream the input through the sketches of both passes, dropping each batch's text on the way."""
-    asked = [name for name in columns_of(policy) if name not in schema.DOCUMENTS.names]
-    kept_cols = tuple(dict.fromkeys((*params.reading.keep_cols, *asked)))
-    origin = reading.open_source(source, replace(params.reading, keep_cols=kept_cols), params.tmp_dir)
+    origin = reading.open_source(source, reading_params(params.reading, policy), params.tmp_dir)
     spill = Spill(params.tmp_dir, params.memory)
 
     reduce = partial(sketching.reduce, params=params)

@@ -22,14 +22,14 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from dedup import schema
 from dedup.errors import SettingsError
-from dedup.params import DEFAULT_POLICY
+from dedup.params import DEFAULT_POLICY, ReadingParams
 
 _WORDS = """container earliest latest complete longest central
 prefer:COLUMN=VALUE|VALUE match:COLUMN~REGEX min:COLUMN max:COLUMN"""
@@ -75,6 +75,11 @@ def parse_policy(text: str) -> tuple[Rule, ...]:
 def columns_of(policy: Sequence[Rule]) -> tuple[str, ...]:
     """Name the input columns that a policy needs beyond `schema.DOCUMENTS`, each once, in the order of the policy."""
     return tuple(dict.fromkeys(r.column for r in policy if r.column and r.column not in schema.DOCUMENTS.names))
+
+
+def reading_params(params: ReadingParams, policy: Sequence[Rule]) -> ReadingParams:
+    """Return the settings of reading with the columns that a policy needs among those to keep."""
+    return replace(params, keep_cols=tuple(dict.fromkeys((*params.keep_cols, *columns_of(policy)))))
 
 
 def _rule(word: str, place: str) -> Rule:

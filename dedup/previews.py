@@ -91,6 +91,21 @@ def show_counts(out: str, manifest: dict[str, Any], as_json: bool, quiet: bool, 
         )
 
 
+def check_visible(inputs: list[str]) -> None:
+    """Refuse inputs that only Spark can look at; raises InputError."""
+    from dedup.errors import InputError
+    from dedup.remote import is_url
+    from dedup.remote.urls import SCHEMES
+
+    for path in inputs:
+        scheme = path.partition("://")[0]
+        if is_url(path) and scheme.lower() not in SCHEMES:
+            raise InputError(
+                f"{path}: got a URL that only Spark reads, wanted paths or {', '.join(f'{s}://' for s in SCHEMES)} to "
+                "look at before a job; copy some of these files to a folder, and name that"
+            )
+
+
 def show_plan(inputs: list[str], params: Params, as_json: bool, to: Console) -> None:
     """Foretell the stages of a job on Spark and print them."""
     from dedup import inspection, terminal
@@ -103,6 +118,13 @@ def show_plan(inputs: list[str], params: Params, as_json: bool, to: Console) -> 
         return
     about = "" if found["exact"] else "about "
     terminal.note(to, f"{'records':<10}{about + format(foretold['documents'], ','):>13}   {_size(found['bytes'])}")
+    print_plan(foretold, to)
+
+
+def print_plan(foretold: dict[str, Any], to: Console) -> None:
+    """Print the parts and stages of a job that `distributed.plan.estimate` foretold."""
+    from dedup import terminal
+
     terminal.note(
         to,
         f"{'parts':<10}{foretold['parts']:>13,}   of about {foretold['documents_per_part']:,} documents; "
@@ -112,7 +134,7 @@ def show_plan(inputs: list[str], params: Params, as_json: bool, to: Console) -> 
     columns = {
         "stage": [stage["stage"] for stage in stages],
         "steps": [str(stage["steps"]) for stage in stages],
-        "rows": [f"{stage['rows']:,}" for stage in stages],
+        "rows": [f"{float(format(stage['rows'], '.3g')):,.0f}" for stage in stages],
         "bytes": [_size(stage["bytes"]) for stage in stages],
         "sends": [stage["sends"] for stage in stages],
     }
@@ -145,7 +167,7 @@ def _size(number: float) -> str:
         if number < 1000:
             return f"{number:.3g} {unit}"
         number /= 1000
-    return f"{number:,.2f} GB"
+    return f"{number:,.2f} GB" if number < 1000 else f"{number / 1000:,.1f} TB"
 
 
 def config(

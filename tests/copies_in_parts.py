@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from dedup import findings, pipeline, schema
+from dedup import findings, pipeline
 from dedup.clock import Clock
 from dedup.distributed import copies
 from dedup.distributed.corpus import Corpus
 from dedup.distributed.flow import part_of_place
 from dedup.engines.local import LocalEngine
 from dedup.params import Params
-from dedup.policy import Rule, columns_of, parse_policy
+from dedup.policy import Rule, parse_policy, reading_params
 from dedup.tables import Grouping
 from tests.distributing import spread
 from tests.in_process import InProcess
@@ -49,8 +49,7 @@ def in_parts(local: Local, articles: Any, params: Params, parts: int, backwards:
     -------
     flow, corpus, units, verified
     """
-    asked = tuple(name for name in columns_of(local.policy) if name not in schema.DOCUMENTS.names)
-    kept = replace(params, reading=replace(params.reading, keep_cols=asked))
+    kept = replace(params, reading=reading_params(params.reading, local.policy))
     flow, corpus = spread(articles, kept, parts, backwards)
     assert isinstance(flow, InProcess) and isinstance(corpus, Corpus)
     assert len(corpus) == len(local.corpus.documents)

@@ -13,7 +13,7 @@ from in_process import InProcess
 
 from dedup import reading
 from dedup.distributed import reading as distributed
-from dedup.errors import InputError, SettingsError, TooManyRejectsError
+from dedup.errors import InputError, TooManyRejectsError
 from dedup.params import Params, ReadingParams
 from dedup.reading import reader
 
@@ -147,8 +147,3 @@ def test_too_many_refusals_and_no_readable_file_are_errors(mixed, tmp_path):
     (tmp_path / "bad" / "y.parquet").write_bytes(b"PAR1 neither")
     with pytest.raises(InputError, match=r"x\.parquet: damaged Parquet"):
         in_parts([tmp_path / "bad"], Params(reading=ReadingParams(max_rejects=5)), 2)
-
-
-def test_a_limit_is_refused(mixed):
-    with pytest.raises(SettingsError, match="limit: got 5, which reading in parts does not know"):
-        in_parts([mixed], Params(reading=ReadingParams(limit=5)), 3)

@@ -1,9 +1,11 @@
 """The Spark engine: supersteps as its twin in this process runs them, errors, restarts, and what it must not use."""
 
 import ast
+import gc
 import gzip
 import os
 import sys
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -86,7 +88,7 @@ def rows_of(found):
 def test_steps_are_those_of_the_twin(session, engine, parts):
     table = pa.table({"n": np.arange(20_000)})
     mine, twin = engine.flow("twin", parts), InProcess(parts)
-    given = {"numbers": mine.dataset(session.range(0, 20_000, 1, 1).toDF("n"), numbers)}
+    given = {"numbers": mine.from_frame(session.range(0, 20_000, 1, 1).toDF("n"), numbers)}
     for made, inputs in ((mine, given), (twin, {"numbers": {0: table}})):
         first = made.step("spread", partial(spread, parts=parts), **inputs)
         second = made.step("sum", summed, dealt=first["dealt"], counts=first["counts"])
@@ -101,13 +103,13 @@ def test_steps_are_those_of_the_twin(session, engine, parts):
 def second_of(made, parts):
     """Run a step that sends everything on."""
     frame = made.session.range(0, 20_000, 1, 3).toDF("n")
-    return made.step("again", partial(spread, parts=parts), numbers=made.dataset(frame, numbers))["dealt"]
+    return made.step("again", partial(spread, parts=parts), numbers=made.from_frame(frame, numbers))["dealt"]
 
 
 def test_a_large_table_goes_in_blocks_and_comes_whole(session, engine):
     made = engine.flow("large", 2)
     frame = session.range(0, 3_000_000, 1, 2).toDF("n")
-    found = made.step("spread", partial(spread, parts=2), numbers=made.dataset(frame, numbers))["dealt"]
+    found = made.step("spread", partial(spread, parts=2), numbers=made.from_frame(frame, numbers))["dealt"]
     assert found.frame.count() > 24_000_000 // blocks.BYTES
     total = made.step("sum", count_rows, dealt=found)["total"]
     assert sum(table["rows"][0].as_py() for table in made.gather(total).values()) == 3_000_000
@@ -120,7 +122,7 @@ def count_rows(part, tables):
 
 def test_errors_of_ours_come_back_and_others_in_one_line(session, engine):
     made = engine.flow("errors", 2)
-    given = made.dataset(session.range(3).toDF("n"), numbers)
+    given = made.from_frame(session.range(3).toDF("n"), numbers)
     with pytest.raises(InputError, match=r"part 0: got rows, wanted none; take them out$"):
         made.step("refuse", refuse, numbers=given)
     with pytest.raises(ResourceError, match=r"spark step stumble: ZeroDivisionError: over nothing; .*--checkpoint"):
@@ -129,7 +131,7 @@ def test_errors_of_ours_come_back_and_others_in_one_line(session, engine):
 
 def test_more_than_a_program_may_hold_is_not_gathered(session, engine, monkeypatch):
     made = engine.flow("gather", 1)
-    given = made.dataset(session.range(10_000).toDF("n"), numbers)
+    given = made.from_frame(session.range(10_000).toDF("n"), numbers)
     monkeypatch.setattr(flow, "MOST_GATHERED", 10_000)
     with pytest.raises(ResourceError, match=r"got 8\d,\d{3} bytes for the driver, wanted at most 10,000"):
         made.gather(made.step("spread", partial(spread, parts=1), numbers=given)["dealt"])
@@ -148,7 +150,7 @@ def test_a_rerun_goes_on_after_the_last_finished_step(session, tmp_path):
     seen.mkdir()
     for attempt in range(2):
         made = SparkEngine(session, str(tmp_path / "checkpoint")).flow("job", 1)
-        given = made.dataset(session.range(7).toDF("n"), numbers)
+        given = made.from_frame(session.range(7).toDF("n"), numbers)
         first = made.step("first", partial(noted, to=str(seen)), numbers=given)
         assert len(list(seen.iterdir())) == 1 - attempt, "a finished step must not run again"
         for file in seen.iterdir():
@@ -163,10 +165,103 @@ def test_a_rerun_goes_on_after_the_last_finished_step(session, tmp_path):
 
 
 def test_settings_of_the_session_are_put_back(session, engine):
-    before = session.conf.get("spark.sql.execution.arrow.maxRecordsPerBatch")
+    name = "spark.sql.execution.arrow.maxRecordsPerBatch"
+    before = session.conf.get(name)
     made = engine.flow("settings", 1)
-    made.step("spread", partial(spread, parts=1), numbers=made.dataset(session.range(3).toDF("n"), numbers))
-    assert session.conf.get("spark.sql.execution.arrow.maxRecordsPerBatch") == before
+    found = made.step("spread", partial(spread, parts=1), numbers=made.from_frame(session.range(3).toDF("n"), numbers))
+    assert session.conf.get(name) == before
+    blocks = made.blocks(found["dealt"])
+    assert next(blocks).num_rows == 3
+    assert session.conf.get(name) == "64", "blocks are megabytes on their way to the program, too"
+    assert list(blocks) == []
+    assert session.conf.get(name) == before
+
+
+def test_a_temporary_folder_goes_with_the_engine(session, tmp_path):
+    from dedup.engines.spark import SparkEngine
+
+    engine = SparkEngine(session, tmp_dir=str(tmp_path))
+    assert [path.name.startswith("dedup-spark-") for path in tmp_path.iterdir()] == [True]
+    del engine
+    gc.collect()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def new_york(session):
+    """A session in which a moment without a zone is one of New York."""
+    before = session.conf.get("spark.sql.session.timeZone")
+    session.conf.set("spark.sql.session.timeZone", "America/New_York")
+    yield session
+    session.conf.set("spark.sql.session.timeZone", before)
+
+
+def documents_of(engine, articles, job, **settings):
+    """Read articles on Spark; return the documents, sorted, and the report."""
+    from dedup.params import from_settings
+
+    params = from_settings(settings)
+    made, given = engine.open(articles, params.reading, job)
+    corpus, found = distributed_reading.read(made, params, given.kept, **given.datasets(made))
+    return pa.concat_tables(made.blocks(corpus.documents)).sort_by("row"), found
+
+
+def test_moments_do_not_hang_on_the_zone_of_the_session(new_york, engine, tmp_path):
+    """In what is read of a table of Arrow, whose moments without a zone are UTC here, of a frame, and written."""
+    from dedup import reading
+    from dedup.params import ReadingParams
+
+    noon = datetime(2026, 1, 15, 12, tzinfo=UTC)
+    given = pa.table(
+        {
+            "text": ["The ferry to the island sails again", "The tide mill by the harbour grinds once more"],
+            "date": pa.array([noon.replace(tzinfo=None)] * 2, pa.timestamp("us")),
+            "seen": pa.array([noon, None], pa.timestamp("ms", "Asia/Tokyo")),
+        }
+    )
+    kept = {"keep_cols": ("seen", "date")}
+    source = reading.open_source(given, ReadingParams(**kept))
+    wanted = pa.Table.from_batches(source.batches(), source.schema)
+    found, _ = documents_of(engine, given, "moments", **kept)
+    for name in ("published_at", "seen", "date"):
+        assert found[name].equals(wanted[name]), name
+    moments = "timestamp '2026-01-15 07:00:00' date, timestamp_ntz '2026-01-15 12:00:00' seen"
+    frame = new_york.sql(f"select 'The ferry sails again' text, {moments}")
+    found, _ = documents_of(engine, frame, "moments of a frame", **kept)
+    assert [found[name][0].as_py() for name in ("published_at", "seen", "date")] == [noon] * 3
+
+    fields = pa.schema([("story_size", pa.int64()), ("story_id", pa.string()), ("first", pa.timestamp("us", "UTC"))])
+    flow = engine.flow("write", 1)
+    table = pa.table([[1, 2], ["s1", "s2"], [noon, None]], schema=fields)
+    engine.write(flow.frame(flow.from_tables({0: table}), fields), "clusters", f"file://{tmp_path}/OUT")
+    assert pq.read_table(tmp_path / "OUT" / "clusters.parquet").equals(table.take([1, 0]))
+
+
+def test_frames_are_taken_with_columns_of_any_name_and_type(session, engine):
+    """What is not read is not looked at; a frame without a text is refused, and one that fails is told of."""
+    from dedup.params import ReadingParams
+
+    query = "select 'The bridge stays shut' text, 'x' Text, 1 `a.b`, map('a', 1) m, interval '1' month i, 1.5bd d"
+    made, given = engine.open(session.sql(query), ReadingParams(keep_cols=("a.b", "m", "d")), "types")
+    assert {name: str(field.type) for name, field in given.kept.items()} == {
+        "a.b": "int64",
+        "m": "string",
+        "d": "string",
+    }
+    (table,) = made.gather(made.step("rows", pass_on, **given.datasets(made))["rows"]).values()
+    assert table.column_names == ["text", "a.b", "m", "d", "__piece"]
+    assert table["a.b"].to_pylist() == [1]
+    with pytest.raises(InputError, match=r"no column 'text'; found 'n'; name it with --text-col$"):
+        engine.open(session.sql("select 1 n"), ReadingParams(), "none")
+    with pytest.raises(InputError, match=r"^foo://a/b: Spark could not read it \(.*No FileSystem for scheme"):
+        engine.open(["foo://a/b"], ReadingParams(), "no store")
+    with pytest.raises(InputError, match=r"^articles: Spark could not read it \(.*DIVIDE_BY_ZERO"):
+        engine.open(session.sql("select 'x' text from range(3) where 1 / (id - id) > 0"), ReadingParams(), "fails")
+
+
+def pass_on(part, tables):
+    """Send the rows on as they are."""
+    yield Message("rows", part, tables["rows"])
 
 
 def test_it_uses_neither_rdds_nor_the_context_and_collects_what_is_bounded():

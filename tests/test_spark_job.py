@@ -1,5 +1,6 @@
 """The whole job on Spark sessions: the tables of one machine, from any session, with executors killed on the way."""
 
+import io
 import json
 import os
 import re
@@ -19,6 +20,7 @@ from conftest import SEEDS
 from conftest import run as run_here
 
 import dedup
+from dedup import previews, terminal
 from dedup.errors import SettingsError
 
 pyspark = pytest.importorskip("pyspark")
@@ -93,6 +95,42 @@ def test_what_cannot_be_done_is_said_before_a_session_is_asked_for(tmp_path):
     assert "add --engine spark" in done.stderr
 
 
+def spark_command(tmp_path, *words, **environment):
+    """Run `dedup cluster … --engine spark` in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "dedup", "cluster", str(SEEDS), "--engine", "spark", *words],
+        env={"PYTHONPATH": str(ROOT), "NUMBA_CACHE_DIR": os.environ.get("NUMBA_CACHE_DIR", ""), **environment},
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+
+
+def test_what_the_engine_does_not_know_is_refused_before_a_session_starts(tmp_path):
+    """Here none could: there is no Java, which is said where nothing else is wrong."""
+    rules = tmp_path / "overrides.toml"
+    rules.write_text('[[ignore]]\narticles = ["x"]\n', "utf-8")
+    for words, said in (
+        (["--limit", "5"], "error: limit: got 5, which the engine spark does not know; hand over fewer articles\n"),
+        (["--overrides", str(rules)], "error: overrides: got rules, which the engine spark does not know yet; leave t"),
+        (["-o", "hdfs:///OUT", "--if-exists", "skip"], "error: if-exists: got skip for hdfs:///OUT, wanted error or o"),
+        ([], "error: engine: got spark on a machine without Java, wanted Java 17 or later; install it, and put its "),
+    ):
+        done = spark_command(tmp_path, "-o", "OUT", *words, PATH=str(tmp_path))
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith(said), done.stderr
+        assert done.stderr.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["overrides.toml"]
+
+
+def test_a_session_that_does_not_start_is_told_of(tmp_path):
+    java = tmp_path / "java" / "bin" / "java"
+    java.parent.mkdir(parents=True)
+    java.write_text("#!/bin/sh\nexit 1\n", "utf-8")
+    java.chmod(0o755)
+    done = spark_command(tmp_path, "-o", "OUT", PATH=os.environ["PATH"], JAVA_HOME=str(tmp_path / "java"))
+    assert done.returncode == 2
+    assert "engine: got spark, which does not start ([JAVA_GATEWAY_EXITED]" in done.stderr.splitlines()[-1]
+
+
 def test_workers_without_the_package_are_told_of(tmp_path):
     venv.create(tmp_path / "bare")
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
@@ -102,7 +140,7 @@ def test_workers_without_the_package_are_told_of(tmp_path):
         cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
     assert done.returncode == 2, done.stderr[-4000:]
-    assert "set PYSPARK_PYTHON to a Python that has them" in done.stderr
+    assert "set PYSPARK_PYTHON to a Python that has them" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "OUT").exists()
 
@@ -116,6 +154,28 @@ def test_the_plan_is_shown_and_nothing_runs(tmp_path):
     assert [stage["stage"] for stage in plan["stages"]] == ["read", "boilerplate", "copies", "groups", "canonical"]
     assert all(stage["rows"] > 0 and stage["bytes"] > 0 for stage in plan["stages"])
     assert not (tmp_path / "OUT").exists()
+    widest = max(map(len, shown.stdout.splitlines()))
+    assert widest <= 80, "what it prints is not cut where a terminal is 80 columns wide"
+    assert "…" not in shown.stdout
+    for words in (["--explain-plan"], ["--dry-run"]):
+        for out in ("hdfs:///runs/OUT", f"file://{tmp_path}/OUT"):
+            assert run_here("cluster", SEEDS, "-o", out, "--engine", "spark", *words).exit_code == 0, out
+        done = run_here("cluster", "hdfs:///news", "-o", tmp_path / "OUT", "--engine", "spark", *words)
+        assert done.exit_code == 4
+        assert done.stderr.startswith("error: hdfs:///news: got a URL that only Spark reads, wanted paths or s3://, ")
+    assert not (tmp_path / "OUT").exists()
+
+
+def test_the_plan_of_a_billion_articles_fits_too():
+    from dedup.distributed import plan
+
+    foretold = plan.estimate(10**9, 2_226 * 10**9, 2_226 * 10**9, "story")
+    console = terminal.console(io.StringIO(), plain=True)
+    previews.print_plan(foretold, console)
+    lines = console.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert not any("…" in line for line in lines)
+    assert [line.split()[-1] for line in lines[-7:]] == [stage["sends"].split()[-1] for stage in foretold["stages"]]
 
 
 def test_spark_connect_finds_the_same_in_a_frame(tmp_path):

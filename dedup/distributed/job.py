@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import orjson
 import pyarrow as pa
 
 from dedup import __version__, manifests
@@ -17,9 +16,8 @@ from dedup.distributed.flow import Dataset, Flow, Message, Tables
 from dedup.distributed.vectors import representatives
 from dedup.errors import SettingsError
 from dedup.params import Params
-from dedup.policy import columns_of, parse_policy
+from dedup.policy import parse_policy, reading_params
 from dedup.run import Result
-from dedup.schema import DOCUMENTS
 
 if TYPE_CHECKING:
     from dedup.engines.spark import SparkEngine
@@ -68,10 +66,20 @@ def write(
         manifest = writing.manifest(made.tables, made.read, params, made.skipped, clock.seconds)
         for name, fields in writing.fields_of(params, made.kept).items():
             engine.write(made.flow.frame(getattr(made.tables, name), fields), name, out)
-        rejects = [orjson.dumps(asdict(reject)).decode() for reject in made.read.rejects]
+        rejects = [manifests.dumps(asdict(reject)) for reject in made.read.rejects]
         engine.write_lines(rejects, "rejects.jsonl", out)
         engine.write_lines([manifests.dumps(manifest)], "manifest.json", out)
     return manifest
+
+
+def check(params: Params) -> None:
+    """Refuse settings that only one machine knows, before anything starts; raises SettingsError."""
+    if params.overrides is not None:
+        raise SettingsError("overrides: got rules, which the engine spark does not know yet; leave them out")
+    if params.reading.limit is not None:
+        raise SettingsError(
+            f"limit: got {params.reading.limit:,}, which the engine spark does not know; hand over fewer articles"
+        )
 
 
 class _Made(NamedTuple):
@@ -85,12 +93,11 @@ class _Made(NamedTuple):
 
 
 def _made(articles: Any, params: Params, engine: SparkEngine, clock: Clock) -> _Made:
-    if params.overrides is not None:
-        raise SettingsError("overrides: got rules, which the engine spark does not know yet; leave them out")
-    asked = [name for name in columns_of(parse_policy(params.canonical)) if name not in DOCUMENTS.names]
-    kept = replace(params.reading, keep_cols=tuple(dict.fromkeys((*params.reading.keep_cols, *asked))))
+    check(params)
+    kept = reading_params(params.reading, parse_policy(params.canonical))
     with clock.stage("read"):
         flow, given = engine.open(articles, kept, [__version__, params.results()])
+        flow.after_step = clock.step
         corpus, read = reading.read(flow, replace(params, reading=kept), given.kept, **given.datasets(flow))
     tables, skipped = find(flow, corpus, params, clock)
     return _Made(flow, tables, read, skipped, given.kept)

@@ -26,13 +26,13 @@ class Stage(NamedTuple):
 
 
 STAGES = (
-    Stage("read", 4, "documents, sketches, counted terms", 12.0, 8_100, 1.0),
-    Stage("boilerplate", 17, "shingles that may be frequent, documents without them", 346.4, 28_000, 1.0),
-    Stage("copies", 14, "bands, rare shingles, sketches of candidate pairs", 189.6, 21_500, 1.24),
-    Stage("groups", 24, "pairs, labels, what the policy reads", 12.1, 8_100, 1.0),
-    Stage("similar pairs", 19, "vectors of slots that meet, pairs, feedback, texts of links", 376.5, 40_800, 1.26),
+    Stage("read", 4, "documents, sketches, terms", 12.0, 8_100, 1.0),
+    Stage("boilerplate", 17, "shingles, documents", 346.4, 28_000, 1.0),
+    Stage("copies", 14, "bands, shingles, sketches", 189.6, 21_500, 1.24),
+    Stage("groups", 24, "pairs, labels", 12.1, 8_100, 1.0),
+    Stage("similar pairs", 19, "vectors, pairs, texts", 376.5, 40_800, 1.26),
     Stage("linkage", 5, "links", 18.9, 260, 1.0),
-    Stage("canonical", 13, "what each document is measured against, the tables", 73.6, 9_400, 1.05),
+    Stage("canonical", 13, "compared documents, tables", 73.6, 9_400, 1.05),
 )
 _LEFT_OUT = {
     "exact": ("boilerplate", "similar pairs", "linkage"),

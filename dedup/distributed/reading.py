@@ -20,7 +20,6 @@ from dedup import reading, schema
 from dedup.distributed import corpus
 from dedup.distributed.corpus import Corpus
 from dedup.distributed.flow import Dataset, Flow, Message, Tables, counted, deal, part_of_hash, total_of
-from dedup.errors import SettingsError
 from dedup.kernels import hashing
 from dedup.params import Params, ReadingParams
 from dedup.reading import columns, parquet, reader
@@ -86,22 +85,17 @@ def read(
 
     Parameters
     ----------
-    params : its `reading.keep_cols` has all columns that are kept
+    params : its `reading.keep_cols` has all columns that are kept; a limit, which hangs on what comes before, is not
+        known here
     kept : input column → field of the output
     files : `FILES`, dealt out by `parts_of_files`; `content` (large_binary) where workers cannot open the paths
     rows : of a frame, with `__piece`, the number of the stretch that a row is in
 
     Raises
     ------
-    SettingsError
-        There is a limit, which hangs on what comes before.
     InputError, TooManyRejectsError
         As `reading.Source.batches`.
     """
-    if params.reading.limit is not None:
-        raise SettingsError(
-            f"limit: got {params.reading.limit:,}, which reading in parts does not know; hand over fewer articles"
-        )
     settings: dict[str, Any] = {"params": params.reading, "kept": dict(kept), "parts": flow.parts}
     if files is not None:
         parsed = flow.step("read", partial(_read_files, **settings), files=files)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
+from dedup.clock import Progress
 from dedup.errors import SettingsError
 
 if TYPE_CHECKING:
     from dedup.engines.spark import SparkEngine
 
 
-def named(name: str, checkpoint: str | None, tmp_dir: str | None = None) -> AbstractContextManager[SparkEngine | None]:
+def named(
+    name: str, checkpoint: str | None, tmp_dir: str | None, progress: Progress
+) -> AbstractContextManager[SparkEngine | None]:
     """Return the engine of a name, None for that of this process.
 
     Parameters
@@ -19,6 +22,7 @@ def named(name: str, checkpoint: str | None, tmp_dir: str | None = None) -> Abst
     name : local or spark
     checkpoint : folder from which a rerun goes on; of Spark
     tmp_dir : folder for temporary files; None: the system's
+    progress : is told of the start of a session, which takes some seconds
 
     Raises
     ------
@@ -35,4 +39,7 @@ def named(name: str, checkpoint: str | None, tmp_dir: str | None = None) -> Abst
         raise SettingsError(
             f"engine: got spark, which cannot be imported ({error}); install dedup-stories[spark], and Java 17 or later"
         ) from None
-    return SparkEngine(checkpoint=checkpoint, tmp_dir=tmp_dir)
+    progress("session of Spark", 0, None)
+    made = SparkEngine(checkpoint=checkpoint, tmp_dir=tmp_dir)
+    progress("session of Spark", 1, 1)
+    return made

@@ -11,17 +11,18 @@ import shutil
 import sys
 import tempfile
 import warnings
+import weakref
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import orjson
-from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as f
 
 from dedup.distributed.plan import default_parts
 from dedup.engines import spark_inputs
-from dedup.engines.spark_flow import SparkFlow, first_line, told
+from dedup.engines.spark_flow import SPARK_ERRORS, SparkFlow, errors_of_workers, first_line, is_missing, settings
 from dedup.errors import OutputExistsError, ResourceError, SettingsError
 from dedup.manifests import ORDERS
 from dedup.params import ReadingParams
@@ -48,7 +49,7 @@ class SparkEngine:
     Raises
     ------
     SettingsError
-        The session runs on several machines and no folder is given.
+        The session runs on several machines and no folder is given; or none can be started.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class SparkEngine:
         self.session = session or SparkSession.getActiveSession() or _started()
         self.parts = parts
         self._checkpoint = checkpoint
+        self._tmp_dir = tmp_dir
         self._temporary: str | None = None
         if checkpoint is None:
             master = self.session.conf.get("spark.master", "") or ""
@@ -71,6 +73,7 @@ class SparkEngine:
                     "machines reach, such as s3://bucket/dedup, with --checkpoint or SparkEngine(checkpoint=…)"
                 )
             self._temporary = tempfile.mkdtemp(prefix="dedup-spark-", dir=tmp_dir)
+            self._remove = weakref.finalize(self, shutil.rmtree, self._temporary, ignore_errors=True)
 
     def open(self, articles: Any, params: ReadingParams, identity: Any) -> tuple[SparkFlow, spark_inputs.Input]:
         """Find the input of a job, and return the flow that it runs in.
@@ -79,7 +82,7 @@ class SparkEngine:
         ----------
         identity : all else that tells the job from others: a rerun finds its finished steps by both
         """
-        found = spark_inputs.opened(self.session, articles, params)
+        found = spark_inputs.opened(self.session, articles, params, self._tmp_dir)
         parts = self.parts or default_parts(found.bytes)
         said = orjson.dumps([identity, found.identity, parts], default=str)
         return self.flow(hashlib.sha256(said).hexdigest()[:16], parts), found
@@ -93,8 +96,8 @@ class SparkEngine:
         """Refuse an output that is there and may not be replaced; raises OutputExistsError."""
         try:
             self.session.read.format("binaryFile").load(f"{out}/*").select("path").limit(1).collect()
-        except PySparkException as error:
-            if error.getCondition() == "PATH_NOT_FOUND":
+        except SPARK_ERRORS as error:
+            if is_missing(error):
                 return
             raise ResourceError(f"{out}: {first_line(error)}; name another folder with -o") from None
         if not overwrite:
@@ -104,13 +107,14 @@ class SparkEngine:
 
     def write(self, table: DataFrame, name: str, out: str) -> None:
         """Write a table of a run in its order: `OUT/<name>.parquet`, a folder of files."""
-        with told(f"write {name}"):
+        micros = {"spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS"}  # in UTC, as one machine writes them
+        with settings(self.session, micros), errors_of_workers(f"write {name}"):
             rows = table.orderBy(*_order(name)).drop("position")
             rows.write.mode("overwrite").option("compression", "zstd").parquet(f"{out}/{name}.parquet")
 
     def write_lines(self, lines: list[str], name: str, out: str) -> None:
         """Write a few lines of text to one file in a folder `OUT/<name>`."""
-        with told(f"write {name}"):
+        with errors_of_workers(f"write {name}"):
             frame = self.session.createDataFrame([(line,) for line in lines], "value string")
             frame.coalesce(1).write.mode("overwrite").text(f"{out}/{name}")
 
@@ -121,7 +125,7 @@ class SparkEngine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._temporary is not None:
-            shutil.rmtree(self._temporary, ignore_errors=True)
+            self._remove()
         if self._own:
             self.session.stop()
 
@@ -134,11 +138,24 @@ def _order(name: str) -> list[Column]:
 def _started() -> SparkSession:
     builder: Any = SparkSession.builder.appName("dedup")
     if not {"PYSPARK_GATEWAY_PORT", "PYSPARK_SUBMIT_ARGS", "SPARK_REMOTE"} & set(os.environ):
+        if not os.environ.get("JAVA_HOME") and shutil.which("java") is None:
+            raise SettingsError(
+                "engine: got spark on a machine without Java, wanted Java 17 or later; install it, and put its java on "
+                "PATH or its folder into JAVA_HOME"
+            )
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # else the first python3 of PATH, which may lack dedup
         # Executors live in this process; Spark's own 1 GB is little for blocks of megabytes on all cores.
         memory = max(usable_memory() // 4 >> 20, 1024)
         builder = builder.config("spark.driver.memory", f"{memory}m").config("spark.ui.enabled", "false")
-        builder = builder.config("spark.ui.showConsoleProgress", "false").config("spark.log.level", "OFF")
+        quiet = f'"-Dlog4j2.configurationFile={Path(__file__).with_name("log4j2.properties")}"'
+        builder = builder.config("spark.ui.showConsoleProgress", "false")
+        builder = builder.config("spark.driver.extraJavaOptions", quiet)
         warnings.filterwarnings("ignore", category=FutureWarning, module="pyspark")  # of pandas, which is not used
-    session: SparkSession = builder.getOrCreate()
+    try:
+        session: SparkSession = builder.getOrCreate()
+    except SPARK_ERRORS as error:
+        raise SettingsError(
+            f"engine: got spark, which does not start ({first_line(error)}); see that Java is 17 or later (JAVA_HOME, "
+            "else the java of PATH), and what SPARK_REMOTE or spark-submit say"
+        ) from error
     return session

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial, reduce
 from itertools import groupby
@@ -25,20 +25,26 @@ from dedup.distributed import blocks, flow
 from dedup.distributed.flow import Function, Message
 from dedup.errors import ResourceError, SettingsError
 
+try:
+    from py4j.protocol import Py4JError
+except ImportError:  # the client of Spark Connect has none
+    Py4JError = PySparkException
+
+SPARK_ERRORS: tuple[type[Exception], ...] = (PySparkException, Py4JError)  # of classic Spark too, where Java fails
 _COLUMNS = "part int, origin int, number int, block binary"
 _SENT = f"stream string, {_COLUMNS}"
 _UNKNOWN = 1 << 62  # bytes
 _ORDER = ("part", "input", "origin", "number")
 # Rows are megabytes here: by the thousand, as Spark takes them, they would fill the memory of an executor.
-_CONF = {
+_OF_BLOCKS = {
     "spark.sql.execution.arrow.maxRecordsPerBatch": "64",
     "spark.sql.execution.arrow.maxBytesPerBatch": str(16 * blocks.BYTES),
     "spark.sql.parquet.columnarReaderBatchSize": "16",
-    "spark.sql.adaptive.enabled": "false",  # there is nothing to adapt: parts are even, and each step would take longer
 }
+_OF_STEPS = {"spark.sql.adaptive.enabled": "false"}  # nothing to adapt: parts are even, and each would take longer
 
 
-class Held(NamedTuple):
+class BlockFrame(NamedTuple):
     """A dataset: blocks in a DataFrame of part, origin, number and block, and the most bytes that they can have."""
 
     frame: DataFrame
@@ -52,6 +58,7 @@ class SparkFlow:
         self.session = session
         self.parts = parts
         self.sent: dict[str, int] = {}  # bytes of the blocks that each step sent
+        self.after_step: Callable[[], None] = lambda: None  # for whoever watches
         self._folder = folder
         self._keep = keep
 
@@ -62,14 +69,15 @@ class SparkFlow:
         if found is None:
             found = self._run(name, folder, function, inputs)
         self.sent[name] = sum(found.values())
+        self.after_step()
         return Streams(self.session, folder, found)
 
     def _run(self, name: str, folder: str, function: Function, inputs: dict[str, Any]) -> dict[str, int]:
-        frames = [held.frame.withColumn("input", f.lit(key)) for key, held in inputs.items() if held is not None]
+        frames = [given.frame.withColumn("input", f.lit(key)) for key, given in inputs.items() if given is not None]
         if not frames:
             return {}
         seen = Observation()
-        with _settings(self.session):
+        with settings(self.session, _OF_STEPS):
             sent = (
                 reduce(DataFrame.unionByName, frames)
                 .repartition(self.parts, "part")
@@ -77,7 +85,7 @@ class SparkFlow:
                 .mapInArrow(partial(blocks.superstep, function), _SENT)
                 .observe(seen, f.collect_set("stream").alias("streams"), f.sum(f.octet_length("block")).alias("bytes"))
             )
-            with told(name):
+            with errors_of_workers(name):
                 sent.write.mode("overwrite").partitionBy("stream").parquet(folder)
             found = seen.get
             streams = dict.fromkeys(sorted(found["streams"] or ()), 0)
@@ -94,42 +102,46 @@ class SparkFlow:
             return None
         try:
             rows = self.session.read.schema("done string").parquet(f"{folder}.done").collect()
-        except PySparkException as error:
-            if error.getCondition() == "PATH_NOT_FOUND":
+        except SPARK_ERRORS as error:
+            if is_missing(error):
                 return None
-            raise
+            raise ResourceError(
+                f"checkpoint {self._folder}: {first_line(error)}; name a folder that all machines can write to"
+            ) from error
         found: dict[str, int] | None = json.loads(rows[0].done) if rows else None
         return found
 
     def blocks(self, dataset: Any) -> Iterator[pa.Table]:
         """Bring a dataset to the program block by block; see `Flow.blocks`."""
         if dataset is not None:
-            for row in dataset.frame.select("block").toLocalIterator():
-                yield blocks.unpacked(row.block)
+            with settings(self.session), errors_of_workers("results"):
+                for row in dataset.frame.select("block").toLocalIterator():
+                    yield blocks.unpacked(row.block)
 
     def gather(self, dataset: Any) -> dict[int, pa.Table]:
         """Bring a small dataset to the program; see `Flow.gather`."""
         if dataset is None:
             return {}
         frame, most = dataset
-        if most > flow.MOST_GATHERED:  # of all streams of its step: what is this one's?
-            most = frame.agg(f.sum(f.octet_length("block"))).first()[0] or 0
-        flow.check_gathered(most, "a sum over all parts")
-        rows = frame.orderBy("part", "origin", "number").collect()  # as small as was just checked
+        with settings(self.session), errors_of_workers("sums"):
+            if most > flow.MOST_GATHERED:  # of all streams of its step: what is this one's?
+                most = frame.agg(f.sum(f.octet_length("block"))).first()[0] or 0
+            flow.check_gathered(most, "a sum over all parts")
+            rows = frame.orderBy("part", "origin", "number").collect()  # as small as was just checked
         return {
             part: pa.concat_tables([blocks.unpacked(row.block) for row in some])
             for part, some in groupby(rows, key=lambda row: row.part)
         }
 
-    def dataset(self, frame: DataFrame, function: Any) -> Held:
+    def from_frame(self, frame: DataFrame, function: Any) -> BlockFrame:
         """Make a dataset of any DataFrame: `function` makes messages of (number of the partition, its batches)."""
-        return Held(frame.mapInArrow(partial(_from_frame, function), _SENT).drop("stream"), _UNKNOWN)
+        return BlockFrame(frame.mapInArrow(partial(_from_frame, function), _SENT).drop("stream"), _UNKNOWN)
 
-    def held(self, tables: Mapping[int, pa.Table]) -> Held:
+    def from_tables(self, tables: Mapping[int, pa.Table]) -> BlockFrame:
         """Make a dataset of small tables that the program holds, by part."""
         made = [Message("", part, table) for part, table in sorted(tables.items())]
         rows = [row for batch in blocks.packed(made, 0) for row in batch.drop_columns(["stream"]).to_pylist()]
-        return Held(self.session.createDataFrame([tuple(row.values()) for row in rows], _COLUMNS), _UNKNOWN)
+        return BlockFrame(self.session.createDataFrame([tuple(row.values()) for row in rows], _COLUMNS), _UNKNOWN)
 
     def frame(self, dataset: Any, fields: pa.Schema) -> DataFrame:
         """Turn the tables of a dataset into a DataFrame of their rows."""
@@ -146,10 +158,10 @@ class Streams(Mapping[str, Any]):
         self._session, self._folder, self._streams = session, folder, tuple(sent)
         self._bytes = sum(sent.values())
 
-    def __getitem__(self, stream: str) -> Held | None:
+    def __getitem__(self, stream: str) -> BlockFrame | None:
         if stream not in self._streams:
             return None
-        return Held(self._session.read.schema(_COLUMNS).parquet(f"{self._folder}/stream={stream}"), self._bytes)
+        return BlockFrame(self._session.read.schema(_COLUMNS).parquet(f"{self._folder}/stream={stream}"), self._bytes)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._streams)
@@ -159,10 +171,11 @@ class Streams(Mapping[str, Any]):
 
 
 @contextmanager
-def _settings(session: SparkSession) -> Iterator[None]:
-    """Set what blocks need in the session, and put back what was there."""
-    before = {name: session.conf.get(name, None) for name in _CONF}
-    for name, value in _CONF.items():
+def settings(session: SparkSession, more: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Set in the session what blocks need, and more, and put back what was there."""
+    conf = {**_OF_BLOCKS, **(more or {})}
+    before = {name: session.conf.get(name, None) for name in conf}
+    for name, value in conf.items():
         session.conf.set(name, value)
     try:
         yield
@@ -175,28 +188,33 @@ def _settings(session: SparkSession) -> Iterator[None]:
 
 
 @contextmanager
-def told(name: str) -> Iterator[None]:
-    """Turn an error of a worker that one of ours caused into that again, and any other into one line."""
+def errors_of_workers(step: str) -> Iterator[None]:
+    """Raise an error of ours that a worker met as itself, and any other as one line."""
     try:
         yield
-    except PySparkException as error:
+    except SPARK_ERRORS as error:
         if (own := blocks.marked_error(str(error))) is not None:
             raise own from None
         if missing := re.search(r"No module named '([\w.]+)'", str(error)):
             raise SettingsError(
-                f"spark step {name}: got workers whose Python has no {missing[1]}, wanted all of the program; before "
+                f"spark step {step}: got workers whose Python has no {missing[1]}, wanted all of the program; before "
                 "the session starts, set PYSPARK_PYTHON to a Python that has them, or send a packed environment"
             ) from error
         raise ResourceError(
-            f"spark step {name}: {first_line(error)}; see the log of the executors, and start again with the same "
+            f"spark step {step}: {first_line(error)}; see the log of the executors, and start again with the same "
             "--checkpoint to go on after the last finished step"
         ) from error
 
 
-def first_line(error: PySparkException) -> str:
+def is_missing(error: Exception) -> bool:
+    """Tell whether Spark found nothing at a path."""
+    return isinstance(error, PySparkException) and error.getCondition() == "PATH_NOT_FOUND"
+
+
+def first_line(error: Exception) -> str:
     """Return what went wrong, without the trace around it."""
     text = str(error)
-    causes = re.findall(r"^\s*(?:Caused by: )?([\w.]*(?:Error|Exception|Interrupt): .*)$", text, re.MULTILINE)
+    causes = re.findall(r"^[\s:]*(?:Caused by: )?([\w.]*(?:Error|Exception|Interrupt): .*)$", text, re.MULTILINE)
     lines = [*causes, *filter(str.strip, text.splitlines()), type(error).__name__]
     return str(lines[0]).strip()
 

@@ -5,25 +5,33 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
-from pyspark.errors import PySparkException
 
 from dedup import reading
 from dedup.distributed.flow import Message
 from dedup.distributed.reading import FILES, File, parts_of_files
+from dedup.engines.spark_flow import SPARK_ERRORS, first_line, is_missing, settings
 from dedup.errors import InputError
 from dedup.params import ReadingParams
 from dedup.reading import columns, finding, reader
 from dedup.remote import is_url
+from dedup.schema import TIMESTAMP
 
 _NO_HOST = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*):/(?!/)")
 _ROW_BYTES = 2_000  # of a record of a frame, whose size Spark does not say
 _STRETCH = 4 << 20  # bytes of a frame that are one piece
 _PIECES = 1 << 24  # numbers for the pieces of one partition
+_TYPES = {  # of kept columns, by Spark's name; all others become strings
+    "boolean": pa.bool_(),
+    **dict.fromkeys(("byte", "short", "integer", "long"), pa.int64()),
+    **dict.fromkeys(("float", "double"), pa.float64()),
+    **dict.fromkeys(("date", "timestamp", "timestamp_ntz"), TIMESTAMP),
+}
 
 
 class Input(NamedTuple):
@@ -62,7 +70,7 @@ def opened(session: Any, articles: Any, params: ReadingParams, tmp_dir: str | No
             raise InputError(
                 f"articles: got {type(articles).__name__}, wanted paths, a DataFrame of the session or an Arrow table"
             )
-        return _frame(session.createDataFrame(pa.table(articles)), params)
+        return _frame(_of_arrow(session, pa.table(articles), params), params)
     urls = [str(path) for path in paths if is_url(path)]
     if urls and len(urls) < len(paths):
         raise InputError(f"{urls[0]}: a URL beside paths; wanted one kind of input; give the paths as file:// too")
@@ -83,7 +91,7 @@ def _listed(flow: Any, rows: list[File]) -> dict[str, Any]:
     """Deal out files that workers open themselves."""
     part = parts_of_files([row.bytes for row in rows], flow.parts).tolist()
     dealt = {home: [row for row, at in zip(rows, part, strict=True) if at == home] for home in set(part)}
-    return {"files": flow.held({home: _table(some) for home, some in dealt.items()})}
+    return {"files": flow.from_tables({home: _table(some) for home, some in dealt.items()})}
 
 
 def _table(rows: Sequence[File]) -> pa.Table:
@@ -91,13 +99,9 @@ def _table(rows: Sequence[File]) -> pa.Table:
 
 
 def _urls(session: Any, urls: list[str], params: ReadingParams) -> Input:
-    try:
+    with _errors_of_input(urls[0], "check the URL, and that the session has its credentials and libraries"):
         files = session.read.format("binaryFile").option("recursiveFileLookup", "true").load(urls)
-    except PySparkException as error:
-        if error.getCondition() != "PATH_NOT_FOUND":
-            raise
-        raise InputError(f"{urls[0]}: Spark found no file to read; wanted files or folders; check the URL") from None
-    listing = sorted((row.path, row.length) for row in files.select("path", "length").toLocalIterator())
+        listing = sorted((row.path, row.length) for row in files.select("path", "length").toLocalIterator())
     urls_of = {path: _NO_HOST.sub(r"\1:///", path) for path, _ in listing}  # Spark writes file:/folder
     root = os.path.commonpath([path.rpartition("/")[0] for path, _ in listing]) if listing else ""
     names = {path: path[len(root) :].lstrip("/") if path.startswith(root) else path for path, _ in listing}
@@ -119,7 +123,7 @@ def _brought(flow: Any, files: Any, rows: dict[str, File]) -> dict[str, Any]:
     """Deal out files with their contents."""
     part = parts_of_files([row.bytes for row in rows.values()], flow.parts).tolist()
     home = dict(zip(rows, part, strict=True))
-    return {"files": flow.dataset(files, partial(_with_content, rows=rows, home=home))}
+    return {"files": flow.from_frame(files, partial(_with_content, rows=rows, home=home))}
 
 
 def _with_content(
@@ -133,27 +137,53 @@ def _with_content(
 
 
 def _frame(frame: Any, params: ReadingParams) -> Input:
-    from pyspark.sql.pandas.types import to_arrow_schema  # noqa: PLC0415
+    with _errors_of_input("articles", "see that the DataFrame can be counted"):
+        names = frame.columns
+        chosen = columns.choose(names, params, reading.MEMORY)
+        wanted = [name for name in dict.fromkeys([*chosen.values(), *params.keep_cols]) if name in names]
+        # By place: Spark takes `a.b` for a field of `a`, and finds `text` twice beside `Text`.
+        placed = frame.toDF(*(f"c{place}" for place in range(len(names))))
+        needed = placed.select(*(f"c{names.index(name)}" for name in wanted))
+        found = [_TYPES.get(field.dataType.typeName(), pa.string()) for field in needed.schema]
+        types = dict(zip(wanted, found, strict=True))
+        kept = columns.kept_fields(params.keep_cols, [dict.fromkeys(names, pa.null()) | types])
+        count = frame.count()
+        identity = [count, frame.semanticHash(), wanted, needed.schema.json()]
+    return Input(count * _ROW_BYTES, identity, kept, partial(_rows, frame=needed, names=wanted))
 
-    fields = to_arrow_schema(frame.schema)
-    chosen = columns.choose(fields.names, params, reading.MEMORY)
-    kept = columns.kept_fields(params.keep_cols, [dict(zip(fields.names, fields.types, strict=True))])
-    needed = frame.select(*dict.fromkeys([*chosen.values(), *kept]))
-    count = frame.count()
-    identity = [count, frame.semanticHash(), fields.to_string()]
-    return Input(count * _ROW_BYTES, identity, kept, partial(_rows, frame=needed))
+
+def _of_arrow(session: Any, table: pa.Table, params: ReadingParams) -> Any:
+    """Return the columns of a table that are read as a DataFrame; moments without a zone stay such."""
+    names = table.column_names
+    chosen = columns.choose(names, params, reading.MEMORY)
+    wanted = [names.index(name) for name in dict.fromkeys([*chosen.values(), *params.keep_cols]) if name in names]
+    try:
+        with settings(session, {"spark.sql.timestampType": "TIMESTAMP_NTZ"}):
+            return session.createDataFrame(table.select(wanted))
+    except (*SPARK_ERRORS, pa.ArrowException, TypeError) as error:
+        raise InputError(f"articles: Spark does not take this table ({first_line(error)}); cast its columns") from error
 
 
-def _rows(flow: Any, frame: Any) -> dict[str, Any]:
-    return {"rows": flow.dataset(frame, partial(_stretches, parts=flow.parts))}
+@contextmanager
+def _errors_of_input(place: str, remedy: str) -> Iterator[None]:
+    try:
+        yield
+    except SPARK_ERRORS as error:
+        if is_missing(error):
+            raise InputError(f"{place}: Spark found no file to read; wanted files or folders; check the URL") from None
+        raise InputError(f"{place}: Spark could not read it ({first_line(error)}); {remedy}") from error
 
 
-def _stretches(origin: int, batches: Iterable[pa.RecordBatch], parts: int) -> Iterator[Message]:
+def _rows(flow: Any, frame: Any, names: list[str]) -> dict[str, Any]:
+    return {"rows": flow.from_frame(frame, partial(_stretches, parts=flow.parts, names=names))}
+
+
+def _stretches(origin: int, batches: Iterable[pa.RecordBatch], parts: int, names: Sequence[str]) -> Iterator[Message]:
     """Send the rows of a partition out in stretches of some megabytes, numbered in their order."""
     held: list[pa.RecordBatch] = []
     number = origin * _PIECES
     for batch in batches:
-        held.append(batch)
+        held.append(batch.rename_columns(list(names)))
         if sum(one.nbytes for one in held) >= _STRETCH:
             yield _stretch(held, number, parts)
             held, number = [], number + 1

@@ -26,6 +26,9 @@ NUMBERS = {  # names of columns of numbers, which stand to the right
     "precision",
     "recall",
     "F1",
+    "steps",
+    "rows",
+    "bytes",
 }
 
 
