@@ -38,6 +38,7 @@ from naive_stories import (
     pair_cosines,
     settle,
     similar_pairs,
+    strongest,
     tree_cut,
     within_budget,
 )
@@ -103,6 +104,7 @@ __all__ = [
     "settle",
     "shingle",
     "similar_pairs",
+    "strongest",
     "tokenise",
     "trace",
     "tree_cut",
