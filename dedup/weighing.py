@@ -111,8 +111,10 @@ def vectors(
     parts = list(spill.slices(offsets, _ENTRY_BYTES))
 
     def read(part: tuple[int, int]) -> pa.Table:
-        here = slice(*part)
-        return counted.slice(here.start, here.stop - here.start) if chosen is None else counted.take(chosen[here])
+        first, last = part
+        return (
+            counted.slice(first, last - first) if chosen is None else schema.take(counted, pa.array(chosen[first:last]))
+        )
 
     known = distinct(each(lambda part: _distinct_of(read(part)), parts))
     columns, counts = spill.array(int(offsets[-1]), np.int32), spill.array(int(offsets[-1]), np.int32)
