@@ -147,7 +147,10 @@ def vectors(
     falling = np.argsort(-held, kind="stable")
     rank = np.empty(len(known), np.uint32)
     rank[falling] = np.arange(len(known), dtype=np.uint32)
-    indices, data = spill.array(len(columns), np.uint32), spill.array(len(columns), np.float32)
+    known = known[falling]
+    del falling
+    # In the same place: a part is read whole before it is written.
+    indices, data = columns.view(np.uint32), counts.view(np.float32)
 
     def weigh(part: tuple[int, int]) -> None:
         start, stop = part
@@ -158,7 +161,7 @@ def vectors(
 
     for _ in each(weigh, parts):
         spill.release()
-    return Vectors(offsets, indices, data, known[falling])
+    return Vectors(offsets, indices, data, known)
 
 
 def learnt(counted: pa.Table, spill: Spill = IN_MEMORY) -> Callable[[pa.Table], Vectors]:
@@ -236,12 +239,10 @@ def foreign_terms(
     if not lacking[group].any():
         return np.zeros(len(known), np.bool_), np.zeros(len(known))
     own, alien, peers = np.zeros(len(known), np.int32), np.zeros(len(known), np.int32), np.zeros(len(known))
-    documents = np.bincount(group)
+    documents = np.bincount(group).astype(np.int64)
     for start, stop in spill.slices(offsets, _ENTRY_BYTES):
-        here, of = columns[offsets[start] : offsets[stop]], np.repeat(group[start:stop], terms[start:stop])
-        np.add.at(own, here, 1)
-        np.add.at(alien, here[lacking[of]], 1)
-        np.add.at(peers, here, documents[of])
+        here, ends = columns[offsets[start] : offsets[stop]], offsets[start : stop + 1] - offsets[start]
+        tfidf.count_peers(here, ends, group[start:stop], lacking, documents, own, alien, peers)
     foreign = are_foreign(own, alien, known)
     np.maximum(own, 1, out=own)
     return foreign, np.divide(peers, own, out=peers)

@@ -44,6 +44,7 @@ from naive_stories import (
 )
 from naive_text import (
     compose,
+    count_peers,
     count_terms,
     digest,
     distinct,
@@ -71,6 +72,7 @@ __all__ = [
     "components",
     "compose",
     "constrained_components",
+    "count_peers",
     "count_slots",
     "count_terms",
     "cover",
