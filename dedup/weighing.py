@@ -228,7 +228,7 @@ def foreign_terms(
     foreign : bool[v], unknown terms most of whose documents are in such languages
     peers : float64[v], documents in a term's language; the mean over its documents. Zeros where nothing is foreign.
     """
-    group = languages.numbered(language) + 1
+    group = languages.numbered(language).astype(np.int64) + 1
     terms = np.diff(offsets)
     seen_of, terms_of = np.zeros(2 + int(group.max(initial=0))), np.bincount(group, terms)
     for start, stop in spill.slices(offsets, _ENTRY_BYTES):
@@ -239,7 +239,7 @@ def foreign_terms(
     if not lacking[group].any():
         return np.zeros(len(known), np.bool_), np.zeros(len(known))
     own, alien, peers = np.zeros(len(known), np.int32), np.zeros(len(known), np.int32), np.zeros(len(known))
-    documents = np.bincount(group).astype(np.int64)
+    documents = np.bincount(group)
     for start, stop in spill.slices(offsets, _ENTRY_BYTES):
         here, ends = columns[offsets[start] : offsets[stop]], offsets[start : stop + 1] - offsets[start]
         tfidf.count_peers(here, ends, group[start:stop], lacking, documents, own, alien, peers)
