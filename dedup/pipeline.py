@@ -135,16 +135,14 @@ def read(source: Any, params: Params, policy: tuple[Rule, ...], engine: LocalEng
 
 
 def _sort(parts: Shuffle, every: tuple[Rows | Columns, ...], engine: LocalEngine) -> None:
-    """Append what the parts hold, by content key; of each table its unsorted rows go before the next is sorted."""
+    """Append what the parts hold, by content key; of each table the unsorted columns go one by one."""
     for part in parts.parts():
         order = pc.sort_indices(part[0], [("content_key", "ascending"), ("doc_id", "ascending")])
-        unsorted = (part.pop(0) for _ in every)
-        for grown, table in zip(every, engine.map(partial(_taken, order), unsorted), strict=True):
-            grown.append(table)
-
-
-def _taken(order: pa.Array, table: pa.Table) -> pa.Table:
-    return table.take(order)
+        for grown in every:
+            fields, columns = part[0].schema, part.pop(0).columns
+            unsorted = (columns.pop(0) for _ in fields)
+            ranked = engine.map(partial(schema.take_values, rows=order), unsorted)
+            grown.append(pa.Table.from_arrays(list(ranked), schema=fields))
 
 
 def without_boilerplate(corpus: Corpus, params: Params, clock: Clock, each: Each = map) -> Corpus:

@@ -145,7 +145,7 @@ def sift(
         kept = left[outweighs], right[outweighs], plain[outweighs]
         total += len(kept[0])
         if total > params.pair_budget * max((n if held else end) - first, 2 * _WAVES[0]):
-            strong = strongest(kept[0], kept[2], params.pair_budget)
+            strong: npt.NDArray[np.bool_] = nearest.strongest(kept[0], kept[2], params.pair_budget)
             skipped["story_pairs"] += len(strong) - int(strong.sum())
             total -= len(strong) - int(strong.sum())
             kept = kept[0][strong], kept[1][strong], kept[2][strong]
@@ -165,21 +165,6 @@ def outweigh(plain: _Float, left: _Float, right: _Float) -> npt.NDArray[np.bool_
     """Tell which cosines outweigh the tolls of both ends, bool[p]."""
     surviving: npt.NDArray[np.bool_] = 2 * plain >= left + right
     return surviving
-
-
-def strongest(row: _Int, cosine: _Float, most: int) -> npt.NDArray[np.bool_]:
-    """Tell which pairs are among the `most` of their row with the highest cosines, bool[p]; of equal ones the first.
-
-    Parameters
-    ----------
-    row : int64[p], one end of each pair
-    cosine : float64[p]
-    """
-    order = np.lexsort((-cosine, row))
-    ranked = row[order]
-    strong = np.empty(len(row), np.bool_)
-    strong[order] = np.arange(len(row)) - np.searchsorted(ranked, ranked) < most
-    return strong
 
 
 def _index(places: Places, size: int, spill: Spill) -> tuple[npt.NDArray[Any], ...]:

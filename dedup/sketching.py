@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dedup import boilerplate, duplicates, text, weighing
+from dedup import boilerplate, duplicates, schema, text, weighing
 from dedup.params import Params
 
 EXCERPT_CHARS = 200
@@ -34,4 +34,5 @@ def reduce(batch: pa.RecordBatch, params: Params) -> tuple[pa.Table, pa.RecordBa
     trace = boilerplate.trace(prepared, sketch, terms, params.duplicates)
     # Taken, not only for the order: what kernels return may be a view of much more.
     order = pc.sort_indices(sketch["content_key"])
-    return documents.take(order), sketch.take(order), terms.take(order), trace.take(order)
+    documents, sketch, terms, trace = (schema.take(table, order) for table in (documents, sketch, terms, trace))
+    return documents, sketch, terms, trace

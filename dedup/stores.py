@@ -156,7 +156,7 @@ class Shuffle:
         order = np.argsort(part, kind="stable")
         bounds = np.searchsorted(part[order], np.arange(PARTS + 1))
         for at in range(len(whole)):
-            table, whole[at] = whole[at].take(pa.array(order)).combine_chunks(), pa.table({})
+            table, whole[at] = schema.take(whole[at], pa.array(order)).combine_chunks(), pa.table({})
             for number in np.flatnonzero(np.diff(bounds)):
                 piece = table.slice(bounds[number], bounds[number + 1] - bounds[number])
                 self._places[number][at] += [self._file.write_batch(batch) for batch in piece.to_batches()]

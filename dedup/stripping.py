@@ -33,7 +33,7 @@ class Read(NamedTuple):
     def take(self, rows: _Int) -> Read:
         """Return some documents, with what `bare` looks at."""
         few = self._replace(sketches=self.sketches.select(["shingles", "numbers"]))
-        return Read(*(table.take(pa.array(rows)) for table in few))
+        return Read(*(schema.take(table, pa.array(rows)) for table in few))
 
 
 def listed(flagged: _Int, offsets: _Int, rows: _Int) -> _Bool:

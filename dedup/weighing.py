@@ -111,8 +111,10 @@ def vectors(
     parts = list(spill.slices(offsets, _ENTRY_BYTES))
 
     def read(part: tuple[int, int]) -> pa.Table:
-        here = slice(*part)
-        return counted.slice(here.start, here.stop - here.start) if chosen is None else counted.take(chosen[here])
+        first, last = part
+        return (
+            counted.slice(first, last - first) if chosen is None else schema.take(counted, pa.array(chosen[first:last]))
+        )
 
     known = distinct(each(lambda part: _distinct_of(read(part)), parts))
     columns, counts = spill.array(int(offsets[-1]), np.int32), spill.array(int(offsets[-1]), np.int32)
@@ -145,7 +147,10 @@ def vectors(
     falling = np.argsort(-held, kind="stable")
     rank = np.empty(len(known), np.uint32)
     rank[falling] = np.arange(len(known), dtype=np.uint32)
-    indices, data = spill.array(len(columns), np.uint32), spill.array(len(columns), np.float32)
+    known = known[falling]
+    del falling
+    # In the same place: a part is read whole before it is written.
+    indices, data = columns.view(np.uint32), counts.view(np.float32)
 
     def weigh(part: tuple[int, int]) -> None:
         start, stop = part
@@ -156,7 +161,7 @@ def vectors(
 
     for _ in each(weigh, parts):
         spill.release()
-    return Vectors(offsets, indices, data, known[falling])
+    return Vectors(offsets, indices, data, known)
 
 
 def learnt(counted: pa.Table, spill: Spill = IN_MEMORY) -> Callable[[pa.Table], Vectors]:
@@ -223,7 +228,7 @@ def foreign_terms(
     foreign : bool[v], unknown terms most of whose documents are in such languages
     peers : float64[v], documents in a term's language; the mean over its documents. Zeros where nothing is foreign.
     """
-    group = languages.numbered(language) + 1
+    group = languages.numbered(language).astype(np.int64) + 1
     terms = np.diff(offsets)
     seen_of, terms_of = np.zeros(2 + int(group.max(initial=0))), np.bincount(group, terms)
     for start, stop in spill.slices(offsets, _ENTRY_BYTES):
@@ -236,10 +241,8 @@ def foreign_terms(
     own, alien, peers = np.zeros(len(known), np.int32), np.zeros(len(known), np.int32), np.zeros(len(known))
     documents = np.bincount(group)
     for start, stop in spill.slices(offsets, _ENTRY_BYTES):
-        here, of = columns[offsets[start] : offsets[stop]], np.repeat(group[start:stop], terms[start:stop])
-        np.add.at(own, here, 1)
-        np.add.at(alien, here[lacking[of]], 1)
-        np.add.at(peers, here, documents[of])
+        here, ends = columns[offsets[start] : offsets[stop]], offsets[start : stop + 1] - offsets[start]
+        tfidf.count_peers(here, ends, group[start:stop], lacking, documents, own, alien, peers)
     foreign = are_foreign(own, alien, known)
     np.maximum(own, 1, out=own)
     return foreign, np.divide(peers, own, out=peers)

@@ -167,6 +167,11 @@ def best_scores(n, left, right, score, count):
     return [sorted(scores, reverse=True)[:count] for scores in own]
 
 
+def strongest(row, value, most):
+    ranked = sorted(range(len(row)), key=lambda p: (-value[p], p))
+    return [sum(row[q] == row[p] for q in ranked[: ranked.index(p)]) < most for p in range(len(row))]
+
+
 def pair_cosines(rows, left, right):
     return [dot(rows[i], rows[j]) for i, j in zip(left, right, strict=True)]
 

@@ -228,6 +228,15 @@ def lookup(keys, values):
     return [keys.index(value) if value in keys else -1 for value in values]
 
 
+def count_peers(rows, group, lacking, documents, size):
+    of_term = [[g for row, g in zip(rows, group, strict=True) if c in row] for c in range(size)]
+    return (
+        [len(groups) for groups in of_term],
+        [sum(lacking[g] for g in groups) for groups in of_term],
+        [sum(documents[g] for g in groups) for groups in of_term],
+    )
+
+
 def unit_rows(rows, idf):
     """Take (column, count) of each row; give the weights."""
     weighed = []

@@ -288,6 +288,15 @@ def test_best_scores(case, count):
 
 
 @quick
+@given(
+    st.lists(st.tuples(st.integers(3, 6), st.sampled_from([0.0, 0.1, 0.5, 0.9, 1.0])), max_size=60), st.integers(1, 5)
+)
+def test_strongest(pairs, most):
+    row, value = np.array([i for i, _ in pairs], np.int64), np.array([v for _, v in pairs], np.float64)
+    assert nearest.strongest(row, value, most).tolist() == naive.strongest(row.tolist(), value.tolist(), most)
+
+
+@quick
 @example([])
 @example(EMPTY_ROWS)
 @given(matrices)

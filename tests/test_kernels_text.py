@@ -306,6 +306,21 @@ def test_lookup(keys, values):
 
 
 @quick
+@given(
+    st.lists(st.tuples(st.sets(st.integers(0, 4)), st.integers(0, 2)), max_size=8),
+    st.lists(st.booleans(), min_size=3, max_size=3),
+)
+def test_count_peers(documents, lacking):
+    rows, group = [sorted(row) for row, _ in documents], [g for _, g in documents]
+    sizes = np.bincount(np.array(group, np.int64), minlength=3)
+    columns, offsets = naive.ragged(rows, np.int32)
+    counted = np.zeros(5, np.int32), np.zeros(5, np.int32), np.zeros(5)
+    tfidf.count_peers(columns, offsets, np.array(group, np.int64), np.array(lacking), sizes, *counted)
+    wanted = naive.count_peers(rows, group, lacking, sizes.tolist(), 5)
+    assert [counts.tolist() for counts in counted] == list(wanted)
+
+
+@quick
 @example([[], [(0, 3)], [(0, 1), (1, 70_000)]], [0.0, 2.0, 1.0, 1.0])  # a row without weight
 @given(
     st.lists(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 70_000)), max_size=6), max_size=4),

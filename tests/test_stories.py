@@ -225,11 +225,3 @@ def test_time_parts_one_event_from_its_repeat():
     (near,), (far,) = score(timedelta(hours=6)), score(timedelta(days=365))
     assert near[0] == far[0] and (near[2], far[2]) == (6, 8760)
     assert far[1] < 0.7 * near[1]
-
-
-def test_strongest_pairs_of_each_row():
-    row = np.array([5, 5, 5, 2, 9, 9])
-    cosine = np.array([0.2, 0.9, 0.2, 0.1, 0.3, 0.4])
-    assert sifting.strongest(row, cosine, 1).tolist() == [False, True, False, True, False, True]
-    assert sifting.strongest(row, cosine, 2).tolist() == [True, True, False, True, True, True]
-    assert sifting.strongest(row[:0], cosine[:0], 2).tolist() == []

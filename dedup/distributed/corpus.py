@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dedup import duplicates, sketching
+from dedup import duplicates, schema, sketching
 from dedup.distributed.flow import Dataset, Flow, Message, Tables, counted, deal, part_of_hash, starts_of
 from dedup.params import Params
 
@@ -63,7 +63,7 @@ def place(flow: Flow, reduced: dict[str, Dataset]) -> Corpus:
 def _sorted(part: int, tables: Tables) -> Iterator[Message]:
     order = pc.sort_indices(tables["documents"], [("content_key", "ascending"), ("doc_id", "ascending")])
     for name in KINDS:
-        table = tables[name].take(order)
+        table = schema.take(tables[name], order)
         yield Message(name, part, table)
         if name == "sketches":
             yield Message("whole", part, table.select(duplicates.TEMPLATE_COLUMNS))

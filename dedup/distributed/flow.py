@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from dedup import schema
 from dedup.errors import DedupError, ResourceError
 
 _Int = npt.NDArray[np.int64]
@@ -121,7 +122,7 @@ def deal(stream: str, table: pa.Table, part: npt.NDArray[Any]) -> Iterator[Messa
     order = np.argsort(part, kind="stable")
     ranked = part[order]
     begin = np.flatnonzero(np.diff(ranked, prepend=ranked[0] - 1))
-    moved = table if len(begin) == 1 else table.take(pa.array(order))
+    moved = table if len(begin) == 1 else schema.take(table, pa.array(order))
     for start, stop in zip(begin.tolist(), [*begin[1:].tolist(), len(ranked)], strict=True):
         yield Message(stream, int(ranked[start]), moved.slice(start, stop - start))
 
@@ -185,7 +186,7 @@ def reply(stream: str, asked: pa.Table | None, data: pa.Table, places: _Int) -> 
     data = data.combine_chunks()
     for wanted in deal(stream, asked, asked["asker"].to_numpy()):  # one asker at a time: all may ask for all
         place = np.unique(wanted.rows["place"].to_numpy())
-        found = data.take(pa.array(np.searchsorted(places, place))).append_column("place", pa.array(place))
+        found = schema.take(data, pa.array(np.searchsorted(places, place))).append_column("place", pa.array(place))
         yield Message(stream, wanted.part, found)
 
 

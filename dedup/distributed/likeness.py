@@ -36,7 +36,7 @@ def texts(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
     sketches = tables["sketches"].select(_READ)
     yield from reply("texts", tables.get("shingles_wanted"), sketches, tables["facts"]["position"].to_numpy())
     unit, _ = _units(tables)
-    yield Message("own_texts", part, sketches.take(pa.array(unit - starts[part])))
+    yield Message("own_texts", part, schema.take(sketches, pa.array(unit - starts[part])))
 
 
 def overlaps(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:

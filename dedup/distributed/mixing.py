@@ -16,7 +16,7 @@ from dedup import languages, schema, sifting, stories, timing
 from dedup.distributed.flow import Dataset, Flow, Message, Tables, answer, ask, at, deal, part_of_place, reply
 from dedup.distributed.meetable import Given
 from dedup.distributed.meeting import AT_ONCE, Met, heard, rounds
-from dedup.kernels import feedback, tfidf
+from dedup.kernels import feedback, nearest, tfidf
 
 _Int = npt.NDArray[np.int64]
 _Float = npt.NDArray[np.float64]
@@ -102,7 +102,7 @@ def _outweighing(part: int, tables: Tables, *, given: Given) -> Iterator[Message
     turns = turn[part_of_place(earlier, slots.starts)]
     yield Message("pairs", part, pairs.append_column("turn", pa.array(turns)))
     every = np.unique(np.concatenate((later, earlier)))
-    yield Message("ends", part, around.take(pa.array(at(around, every))))
+    yield Message("ends", part, schema.take(around, pa.array(at(around, every))))
     yield from ask("asked", part, every, slots.starts)
     neighbours = schema.matrix(around["neighbours"])
     for number in np.unique(turns).tolist():
@@ -147,7 +147,7 @@ def _best(left: _Int, right: _Int, similarity: _Float, place: _Int, given: Given
     """Send to each row the best similarities of its pairs."""
     row = np.concatenate((left, right))
     value = np.concatenate((similarity, similarity))
-    strong = sifting.strongest(row, value, given.params.crowd_neighbours)
+    strong = nearest.strongest(row, value, given.params.crowd_neighbours)
     own = place[row[strong]]
     found = pa.table({"row": own, "similarity": value[strong]})
     yield from deal("scores", found, part_of_place(own, given.slots.starts))

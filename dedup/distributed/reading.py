@@ -214,7 +214,7 @@ def _named(part: int, tables: Tables, *, before: dict[int, int]) -> Iterator[Mes
     table = tables["ids"]
     first = np.array([before[piece] for piece in table["piece"].to_pylist()])
     order = np.argsort(first + table["at"].to_numpy())
-    table = table.take(pa.array(order))
+    table = schema.take(table, pa.array(order))
     made, again = unique_ids(table["id"].to_pylist(), {})
     fresh = pa.array(made, pa.string())
     changed = pc.not_equal(fresh, table["id"])

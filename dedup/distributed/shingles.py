@@ -28,7 +28,7 @@ def firsts(tables: Tables, columns: list[str]) -> pa.Table:
     """
     own = pa.array(np.flatnonzero(stands(tables["units"])))
     texts = tables["sketches"].select(columns).append_column("position", tables["units"]["position"])
-    return texts.take(own).combine_chunks()
+    return schema.take(texts, own).combine_chunks()
 
 
 def stands(units: pa.Table) -> npt.NDArray[np.bool_]:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from dedup import timing
+from dedup import schema, timing
 from dedup.distributed.flow import Dataset, Flow, Message, Tables, deal
 from dedup.distributed.vectors import representatives
 from dedup.params import StoryParams
@@ -162,7 +162,7 @@ def deal_rows(tables: Tables, vectors: pa.Table, calendar: Calendar) -> Iterator
 def _order(part: int, tables: Tables, *, scale: float) -> Iterator[Message]:
     """Sort the rows of a slot by day and position, undated ones first, and tell of its dates: `_FACTS`."""
     rows = tables["rows"]
-    rows = rows.take(pa.array(np.lexsort((rows["position"].to_numpy(), _key(rows["day"].to_numpy())))))
+    rows = schema.take(rows, pa.array(np.lexsort((rows["position"].to_numpy(), _key(rows["day"].to_numpy())))))
     yield Message("rows", part, rows)
     days = rows["day"].to_numpy()
     dated = days[~np.isnan(days)]

@@ -130,7 +130,7 @@ def _sets(part: int, tables: Tables, *, starts: _Int, params: BoilerplateParams)
     """Put the sets of a part's keys together, and send each to the part that measures it."""
     members = tables["members"]
     order = np.argsort(members["key"].to_numpy(), kind="stable")  # rising positions, as parts are
-    members = members.take(pa.array(order))
+    members = schema.take(members, pa.array(order))
     key, first, hashes = totals(members["key"].to_numpy(), members["hash"].to_numpy())
     places, ends = schema.ragged(members["members"])
     begin, all_of = ends[first], np.diff(ends[np.append(first, len(members))])
@@ -160,7 +160,7 @@ def _ask(part: int, tables: Tables, *, starts: _Int, sample: int) -> Iterator[Me
         sets = tables["sets"]
         yield Message("askers", part, sets.select(["set", "asker"]))
         _, chosen = np.unique(sets["set"].to_numpy(), return_index=True)
-        sets = sets.select(["set", "scope", "members"]).take(pa.array(chosen))
+        sets = schema.take(sets.select(["set", "scope", "members"]), pa.array(chosen))
         yield Message("sets", part, sets)
         wanted = np.concatenate((schema.ragged(sets["members"])[0], np.arange(min(starts[-1], sample))))
         yield from ask("asked", part, wanted, starts)
@@ -213,7 +213,7 @@ def _bare(
     local = rows - starts[part]
     counts = stripping.bare(every.take(local), stripping.listed(flagged, offsets, local), params)
     for scope, some in zip(_SCOPES, learnt, strict=True):
-        terms = schema.ragged(counts["terms"].take(pa.array(np.searchsorted(rows, some))))[0]
+        terms = schema.ragged(schema.take_values(counts["terms"], pa.array(np.searchsorted(rows, some))))[0]
         term, count = np.unique(terms, return_counts=True)
         table = pa.table({"scope": np.full(len(term), scope, np.int8), "term": term, "count": count})
         yield from deal("counted", table, part_of_hash(term, parts))
@@ -248,7 +248,7 @@ def _measure(
     chance = np.arange(min(n, params.sample))
 
     def bare(rows: _Int) -> pa.Table:
-        return answers.take(pa.array(at(answers, rows)))
+        return schema.take(answers, pa.array(at(answers, rows)))
 
     told = [np.empty(0, np.uint64)]
     for scope, model in zip(_SCOPES, models, strict=True):

@@ -70,6 +70,78 @@ def best_scores(
     return best
 
 
+@kernel
+def strongest(row: npt.NDArray[np.int64], value: npt.NDArray[np.float64], most: int) -> Any:
+    """Tell which values are among the `most` highest of their row; of equal ones the first.
+
+    Parameters
+    ----------
+    row : int64[p], in any order; value : float64[p]; most : at least 1
+
+    Returns
+    -------
+    bool[p]. O(p + rows between the smallest and the largest) expected.
+    """
+    chosen = np.ones(len(row), np.bool_)
+    if len(row) == 0:
+        return chosen
+    low, high = row[0], row[0]
+    for p in range(len(row)):
+        low, high = min(low, row[p]), max(high, row[p])
+    begin = np.zeros(high - low + 2, np.int64)
+    for p in range(len(row)):
+        begin[row[p] - low + 1] += 1
+    for i in range(high - low + 1):
+        begin[i + 1] += begin[i]
+    fill = begin.copy()
+    of_row, scratch = np.empty(len(row), np.int64), np.empty(len(row), np.float64)
+    for p in range(len(row)):  # a counting sort: equal ones stay in their order
+        at = fill[row[p] - low]
+        of_row[at], scratch[at] = p, value[p]
+        fill[row[p] - low] = at + 1
+    for i in range(high - low + 1):
+        first, last = begin[i], begin[i + 1]
+        if last - first <= most:
+            continue
+        least = _select(scratch, first, last, most)
+        room = most
+        for k in range(first, last):
+            room -= value[of_row[k]] > least
+        for k in range(first, last):
+            is_equal = value[of_row[k]] == least
+            chosen[of_row[k]] = value[of_row[k]] > least or (is_equal and room > 0)
+            room -= is_equal
+    return chosen
+
+
+@inlined
+def _select(values: npt.NDArray[np.float64], first: int, last: int, rank: int) -> Any:
+    """Return the value of a rank, from 1, among first … last - 1 in falling order, which it shuffles.
+
+    FIND (Hoare 1961).
+    """
+    start, end, wanted = first, last - 1, first + rank - 1
+    while start < end:
+        pivot = values[(start + end) >> 1]
+        i, j = start, end
+        while i <= j:
+            while values[i] > pivot:
+                i += 1
+            while values[j] < pivot:
+                j -= 1
+            if i <= j:
+                values[i], values[j] = values[j], values[i]
+                i += 1
+                j -= 1
+        if wanted <= j:
+            end = j
+        elif wanted >= i:
+            start = i
+        else:
+            break
+    return values[wanted]
+
+
 @inlined
 def thresholds(
     best: npt.NDArray[np.float64], weights: npt.NDArray[np.float64], shares: npt.NDArray[np.float64], i: int

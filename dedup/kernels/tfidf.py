@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dedup.kernels.hashing import HAS_DIGIT, HAS_TWO, IS_CHARACTER, hash_pair, mix64, sort_rows
+from dedup.kernels.hashing import HAS_DIGIT, HAS_TWO, IS_CHARACTER, hash_pair, sort_rows
 from dedup.kernels.jit import inlined, kernel
 from dedup.kernels.words import languages_of, word_table
+
+_KEYS_A_SLOT = 2  # of the index of `lookup`, on average
 
 
 @kernel
@@ -84,25 +86,59 @@ def lookup(keys: npt.NDArray[np.uint64], values: npt.NDArray[np.uint64]) -> Any:
 
     Returns
     -------
-    int32[m]; -1 for a value that is no key. O(k + m) through an open-addressing table.
+    int32[m]; -1 for a value that is no key. O(k + m) where keys are hashes: an index of their leading bits tells where
+    to look, which takes two to four bytes a key, and no key is moved.
     """
-    size = 16
-    while size < 2 * len(keys):
-        size *= 2
-    mask = np.uint64(size - 1)
-    table = np.full(size, -1, np.int32)
+    bits = 1
+    while (_KEYS_A_SLOT << bits) < len(keys):
+        bits += 1
+    shift = np.uint64(64 - bits)
+    starts = np.zeros((1 << bits) + 1, np.uint32)
     for k in range(len(keys)):
-        slot = mix64(keys[k]) & mask
-        while table[slot] >= 0:
-            slot = (slot + np.uint64(1)) & mask
-        table[slot] = k
+        starts[(keys[k] >> shift) + np.uint64(1)] = k + 1
+    for slot in range(1 << bits):
+        starts[slot + 1] = max(starts[slot + 1], starts[slot])
     found = np.empty(len(values), np.int32)
     for i in range(len(values)):
-        slot = mix64(values[i]) & mask
-        while table[slot] >= 0 and keys[table[slot]] != values[i]:
-            slot = (slot + np.uint64(1)) & mask
-        found[i] = table[slot]
+        value, slot = values[i], values[i] >> shift
+        low, high = np.uint64(starts[slot]), np.uint64(starts[slot + np.uint64(1)])
+        while high - low > 4 * _KEYS_A_SLOT:  # where keys are no hashes
+            middle = (low + high) >> np.uint64(1)
+            if keys[middle] < value:
+                low = middle
+            else:
+                high = middle + np.uint64(1)
+        while low < high and keys[low] < value:
+            low += np.uint64(1)
+        found[i] = np.int64(low) if low < high and keys[low] == value else -1
     return found
+
+
+@kernel
+def count_peers(
+    columns: npt.NDArray[np.int32],
+    offsets: npt.NDArray[np.int64],
+    group: npt.NDArray[np.int64],
+    lacking: npt.NDArray[np.bool_],
+    documents: npt.NDArray[np.int64],
+    own: npt.NDArray[np.int32],
+    alien: npt.NDArray[np.int32],
+    peers: npt.NDArray[np.float64],
+) -> None:
+    """Count for each term its documents, those among them of some groups, and the documents of all their groups.
+
+    Parameters
+    ----------
+    columns : int32[m], offsets : int64[n + 1], distinct terms of each document
+    group : int64[n], of each document; lacking : bool[g], the groups that count; documents : int64[g] in each group
+    own, alien : int32[v], peers : float64[v], added to in place. O(m).
+    """
+    for d in range(len(offsets) - 1):
+        is_lacking, of_group = lacking[group[d]], float(documents[group[d]])
+        for i in range(offsets[d], offsets[d + 1]):
+            own[columns[i]] += 1
+            alien[columns[i]] += is_lacking
+            peers[columns[i]] += of_group
 
 
 @kernel
