@@ -16,7 +16,7 @@ HEAVY = {"numba", "llvmlite", "sklearn", "scipy", "pyarrow", "numpy", "pandas"}
 LAYERS = (
     {"__main__"},
     {"cli"},
-    {"jobs", "previews", "reporting", "judging", "explained"},
+    {"jobs", "previews", "reporting", "judging", "explained", "startup", "telling"},
     {"failures", "options"},
     {"terminal"},
     {"charts", "report"},
@@ -143,7 +143,7 @@ def test_only_the_command_line_knows_the_terminal():
     }
     assert {user for user in users if not user.startswith("terminal/")} == {
         "cli.py", "explained/__init__.py", "explained/page.py", "failures.py", "judging.py", "options.py",
-        "previews.py", "reporting.py",
+        "previews.py", "reporting.py", "telling.py",
     }  # fmt: skip
 
 
