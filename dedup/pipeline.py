@@ -35,10 +35,11 @@ from dedup.clock import Clock, Progress
 from dedup.engines.local import LocalEngine
 from dedup.errors import SettingsError
 from dedup.evidence import opposed_pairs, part_languages, part_templates, refused_pairs
-from dedup.findings import Copies, Corpus, Stories, build_result, manifest, mean_score
+from dedup.findings import Copies, Corpus, Stories, build_result, mean_score
 from dedup.params import Params, from_settings
 from dedup.policy import Rule, columns_of, parse_policy
 from dedup.protocols import Articles, Settings
+from dedup.provenance import manifest
 from dedup.run import Result
 from dedup.spill import Each, Spill, trim
 from dedup.stores import Columns, Rows, Shuffle

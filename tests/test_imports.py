@@ -27,7 +27,7 @@ LAYERS = (
     {"pipeline", "filtering", "unchanged"},
     {"engines"},
     {"distributed"},
-    {"evidence"},
+    {"evidence", "provenance"},
     {"findings", "sketching"},
     {
         "reading",
