@@ -20,7 +20,7 @@ from scipy import sparse
 from benchmarks import inputs, truth
 from dedup import candidates, duplicates, groups, reading, text
 from dedup.engines.local import LocalEngine
-from dedup.kernels import cosine, linkage, postings, tfidf
+from dedup.kernels import cosine, cutting, linkage, postings, tfidf
 from dedup.params import DuplicateParams, ReadingParams, StoryParams
 from dedup.weighing import Vectors
 
@@ -200,7 +200,7 @@ def average_linkage(source: Path, threads: int, floor: float) -> Run:
 
     def run() -> dict[str, Any]:
         children, heights = linkage.average_linkage(np.ones(n, np.int64), left, right, weight, floor)
-        linkage.tree_cut(n, children, heights, cut.granularity, cut.cut_power, cut.pair_height, cut.pair_fade)
+        cutting.tree_cut(n, children, heights, cut.granularity, cut.cut_power, cut.pair_height, cut.pair_fade)
         return {"children": children, "heights": heights}
 
     return run
