@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from scipy import sparse
 
 from benchmarks import inputs, truth
-from dedup import candidates, duplicates, groups, reading, text
+from dedup import candidates, duplicates, groups, reading, resemblance, text
 from dedup.engines.local import LocalEngine
 from dedup.kernels import cosine, cutting, linkage, postings, tfidf
 from dedup.params import DuplicateParams, ReadingParams, StoryParams
@@ -68,7 +68,7 @@ def copies(source: Path, threads: int, threshold: float) -> Run:
         order = pc.sort_indices(sketches, [("content_key", "ascending"), ("row", "ascending")])
         sketches = sketches.take(order)
         unit = duplicates.units(sketches, params)
-        verified = duplicates.verify(sketches, *candidates.candidates(sketches, params, unit), params)
+        verified = resemblance.verify(sketches, *candidates.candidates(sketches, params, unit), params)
         label, _ = groups.group(sketches, verified, params)
         row = sketches["row"].to_numpy()
         return {"verified": verified, "unit": unit, "labels": _at(row, label[unit]), "row": row, "threshold": threshold}

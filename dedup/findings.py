@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dedup import bindings, duplicates, listing, reading, schema, tables, text, weighing
+from dedup import bindings, listing, reading, resemblance, schema, tables, text, weighing
 from dedup.constraints import Constraints, isin, joined
 from dedup.kernels.cosine import pair_cosines
 from dedup.run import Result
@@ -30,7 +30,7 @@ class Corpus:
 
     documents: pa.Table  # schema.DOCUMENTS without text (unless wanted), excerpt, content_key, kept columns
     sketches: pa.Table  # schema.sketches, without boilerplate once that is learnt
-    whole: pa.Table  # duplicates.TEMPLATE_COLUMNS of the sketches, with it
+    whole: pa.Table  # resemblance.TEMPLATE_COLUMNS of the sketches, with it
     terms: pa.Table  # schema.TERMS
     traces: pa.Table  # schema.TRACES
     source: reading.Source
@@ -112,7 +112,7 @@ def similarities(
     left, right = copies.unit, copies.unit[representative]
     other = left != right  # of the rest `exact` knows
     jaccard, containment = np.ones((2, len(left)))
-    jaccard[other], containment[other] = duplicates.overlap(corpus.sketches, left[other], right[other], corpus.spill)
+    jaccard[other], containment[other] = resemblance.overlap(corpus.sketches, left[other], right[other], corpus.spill)
     home = found.rank[copies.group]
     away = home[by_story.chosen][by_story.label]
     cosine = np.where(home == away, np.nan, pair_cosines(*found.vectors[:3], home, away))

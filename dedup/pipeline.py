@@ -24,6 +24,7 @@ from dedup import (
     duplicates,
     groups,
     reading,
+    resemblance,
     schema,
     sketching,
     stories,
@@ -131,7 +132,7 @@ def read(source: Any, params: Params, policy: tuple[Rule, ...], engine: LocalEng
         _sort(parts, every, engine)
         trim()
         kept = sketches.table()
-        whole = kept.select(duplicates.TEMPLATE_COLUMNS)
+        whole = kept.select(resemblance.TEMPLATE_COLUMNS)
         table = documents.table()
         bound = constraints.resolve(params.overrides, table)
         return Corpus(table, kept, whole, terms.table(), traces.table(), origin, spill, bound)
@@ -187,7 +188,7 @@ def find_copies(corpus: Corpus, params: Params, policy: tuple[Rule, ...], clock:
         if bound is not None:
             left, right = constraints.add_candidates(bound, whole, unit, left, right)
     with clock.stage("verify"):
-        verified = duplicates.verify(sketches, left, right, params.duplicates, spill, each)
+        verified = resemblance.verify(sketches, left, right, params.duplicates, spill, each)
     with clock.stage("groups"):
         if bound is not None:
             verified = constraints.judge(bound, verified)
