@@ -26,7 +26,7 @@ import numpy.typing as npt
 from benchmarks import inputs, project
 from benchmarks.setting import Setting
 from dedup import duplicates, schema, text
-from dedup.kernels import folding, hashing, jaccard, lsh, minhash, prefix, tfidf, tokens
+from dedup.kernels import folding, frequencies, hashing, jaccard, lsh, minhash, tfidf, tokens
 
 LARGE = 1 << 25  # doubles: 268 MB
 CACHED = 1 << 16  # doubles: 512 kB
@@ -187,7 +187,7 @@ def _pair_cases(column: Any) -> dict[str, Case]:
         ),
         "band_keys": Case(lambda: list(lsh.band_keys(signed, 25, 5)), n * 125, "slots", 4),
         "count_slots": Case(
-            lambda: prefix.count_slots(shingles, offsets, alive, slots, 0, 64 - bits), len(shingles), "shingles", 8
+            lambda: frequencies.count_slots(shingles, offsets, alive, slots, 0, 64 - bits), len(shingles), "shingles", 8
         ),
         "overlap": Case(
             lambda: jaccard.overlap(shingles, offsets, left, left + 1), int(2 * len(shingles)), "shingles", 8

@@ -18,9 +18,9 @@ import pyarrow.parquet as pq
 from scipy import sparse
 
 from benchmarks import inputs, truth
-from dedup import candidates, duplicates, groups, reading, text
+from dedup import candidates, duplicates, groups, reading, resemblance, text
 from dedup.engines.local import LocalEngine
-from dedup.kernels import cosine, linkage, postings, tfidf
+from dedup.kernels import cosine, cutting, linkage, postings, tfidf
 from dedup.params import DuplicateParams, ReadingParams, StoryParams
 from dedup.weighing import Vectors
 
@@ -68,7 +68,7 @@ def copies(source: Path, threads: int, threshold: float) -> Run:
         order = pc.sort_indices(sketches, [("content_key", "ascending"), ("row", "ascending")])
         sketches = sketches.take(order)
         unit = duplicates.units(sketches, params)
-        verified = duplicates.verify(sketches, *candidates.candidates(sketches, params, unit), params)
+        verified = resemblance.verify(sketches, *candidates.candidates(sketches, params, unit), params)
         label, _ = groups.group(sketches, verified, params)
         row = sketches["row"].to_numpy()
         return {"verified": verified, "unit": unit, "labels": _at(row, label[unit]), "row": row, "threshold": threshold}
@@ -200,7 +200,7 @@ def average_linkage(source: Path, threads: int, floor: float) -> Run:
 
     def run() -> dict[str, Any]:
         children, heights = linkage.average_linkage(np.ones(n, np.int64), left, right, weight, floor)
-        linkage.tree_cut(n, children, heights, cut.granularity, cut.cut_power, cut.pair_height, cut.pair_fade)
+        cutting.tree_cut(n, children, heights, cut.granularity, cut.cut_power, cut.pair_height, cut.pair_fade)
         return {"children": children, "heights": heights}
 
     return run

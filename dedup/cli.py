@@ -4,42 +4,28 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dedup import __version__, endings, explained, judging, options, previews, reporting, signals
+from dedup import __version__, endings, explained, judging, options, previews, reporting, signals, startup, telling
 from dedup.errors import DamagedRunError
 from dedup.failures import Commands
 from dedup.options import consoles as _consoles
 from dedup.options import print_json as _print_json
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
-    from rich.console import Console
-
-    from dedup.logs import Lines, Report
+    from dedup.logs import Report
     from dedup.run import Result
-
-_own_process = False  # not that of a program that calls a command
 
 
 def main() -> None:
     """Run the command line; the entry point of `dedup`."""
-    global _own_process  # noqa: PLW0603 - what main is
-    _own_process = True
-    gc.set_threshold(50_000)  # a tenth of the time to start is spent looking for garbage among modules
-    signals.install()
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # a terminal that is not UTF-8 shows ? and does not stop the run
+    startup.prepare()
     app(prog_name="dedup")
 
 
@@ -129,7 +115,7 @@ def cluster(  # the settings among these are read from the context, with the lay
         endings.at_end(figures.write)
         params = settings.params_of(options.in_force(ctx, config))
         started = time.perf_counter()
-        _spare_pandas()
+        startup.spare_pandas()
         stdout, stderr = _consoles(no_color)
 
         paths = options.named(inputs, files_from)
@@ -153,7 +139,7 @@ def cluster(  # the settings among these are read from the context, with the lay
         @contextmanager
         def running() -> Iterator[tuple[Report, Any]]:
             with (
-                _watched(log, stderr, when, params.jobs, moving=not verbose) as report,
+                telling.watched(log, stderr, when, params.jobs, moving=not verbose) as report,
                 engines.named(engine.value, checkpoint, params.tmp_dir, report) as elsewhere,
             ):
                 yield figures.watching(report), elsewhere
@@ -175,42 +161,12 @@ def cluster(  # the settings among these are read from the context, with the lay
         result = made or open_run(out)
         figures.counts = result.manifest["counts"]
         if not quiet:
-            _tell(result, out, log, stderr, skipped=made is None, verbose=verbose)
+            telling.done(result, out, log, stderr, skipped=made is None, verbose=verbose)
     if as_json:
         status = "skipped" if made is None else "done"
         _print_json({"status": status, "exit_code": 0, **summaries.summary(result, out)})
     elif made is not None and not quiet:
         terminal.summary(stdout, made, out, time.perf_counter() - started)
-
-
-@contextmanager
-def _watched(log: Lines | None, stderr: Console, when: str, jobs: int | None, *, moving: bool) -> Iterator[Report]:
-    """Show how far a job is, and that kernels are compiled."""
-    from dedup import terminal
-    from dedup.engines.local import usable_cores
-    from dedup.kernels import ahead
-
-    shown: AbstractContextManager[Report]
-    shown = log.progress(when) if log else terminal.progress(stderr, when, moving=moving)
-    tell = log.event if log else partial(terminal.note, stderr)
-    with shown as report, ahead.compiling(jobs or usable_cores(), None if when == "never" else tell):
-        yield report
-
-
-def _tell(result: Result, out: str, log: Lines | None, stderr: Console, *, skipped: bool, verbose: bool) -> None:
-    """Say on stderr what was read and done, or that nothing had to be."""
-    from dedup import terminal
-
-    message = "made before from the same inputs with the same settings; nothing to do"
-    if log:
-        found = {"out": out, "counts": result.manifest["counts"], "seconds": result.manifest["seconds"]}
-        log.event(message if skipped else "run written", **found)
-    elif skipped:
-        terminal.note(stderr, f"{out}: {message}")
-    else:
-        terminal.columns_read(stderr, result.manifest["inputs"])
-        if verbose:
-            terminal.stages(stderr, result)
 
 
 @app.command()
@@ -325,24 +281,6 @@ def verify(*, run: options.Run, as_json: options.Json = False, verbose: options.
             typer.echo(terminal.clean(f"{run}: {line}"))
     if found:
         raise typer.Exit(DamagedRunError.exit_code)
-
-
-class _NoPandas:
-    """Finds no pandas."""
-
-    def find_spec(self, name: str, *_: Any) -> None:
-        if name == "pandas":
-            raise ModuleNotFoundError(name)
-
-
-def _spare_pandas() -> None:
-    """Keep pyarrow from importing pandas, which it does for its first array, .25 s, and which nothing here needs."""
-    if _own_process and "pandas" not in sys.modules:
-        import pyarrow
-
-        sys.meta_path.insert(0, _NoPandas())
-        pyarrow.array([0])
-        sys.meta_path.pop(0)
 
 
 app.command("inspect")(options.with_settings_of(cluster)(previews.inspect))

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dedup import duplicates, languages, schema
+from dedup import languages, resemblance, schema
 from dedup.findings import Copies, Corpus
 from dedup.params import Params
 
@@ -17,7 +17,7 @@ _Float = npt.NDArray[np.float64]
 
 def refused_pairs(copies: Copies, rank: _Int) -> tuple[_Int, _Int]:
     """Return the representatives of pairs that pass 1 refused for other facts: no evidence for one story either."""
-    pairs = copies.verified.filter(pc.is_in(copies.verified["reason"], pa.array(duplicates.OTHER_FACTS)))
+    pairs = copies.verified.filter(pc.is_in(copies.verified["reason"], pa.array(resemblance.OTHER_FACTS)))
     left, right = (rank[copies.group[pairs[side].to_numpy()]] for side in ("left", "right"))
     both = np.unique(np.column_stack((np.minimum(left, right), np.maximum(left, right))), axis=0)
     both = both[both[:, 0] < both[:, 1]]
@@ -40,7 +40,7 @@ def part_templates(
     template that many fill in it hears nothing: that is boilerplate. So texts are taken as they were read.
     """
     left, right = (copies.unit[positions[links[side].to_numpy()]] for side in ("left", "right"))
-    template = duplicates.templates(corpus.whole, left, right, params.duplicates, corpus.spill)
+    template = resemblance.templates(corpus.whole, left, right, params.duplicates, corpus.spill)
     return links.filter(pa.array(~template)), links.filter(pa.array(template))
 
 

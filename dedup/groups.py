@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dedup import schema
-from dedup.duplicates import verify
 from dedup.kernels import jaccard
 from dedup.params import DuplicateParams
+from dedup.resemblance import verify
 from dedup.spill import IN_MEMORY, Spill
 
 _Int = npt.NDArray[np.int64]

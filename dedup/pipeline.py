@@ -24,6 +24,7 @@ from dedup import (
     duplicates,
     groups,
     reading,
+    resemblance,
     schema,
     sketching,
     stories,
@@ -35,10 +36,11 @@ from dedup.clock import Clock, Progress
 from dedup.engines.local import LocalEngine
 from dedup.errors import SettingsError
 from dedup.evidence import opposed_pairs, part_languages, part_templates, refused_pairs
-from dedup.findings import Copies, Corpus, Stories, build_result, manifest, mean_score
+from dedup.findings import Copies, Corpus, Stories, build_result, mean_score
 from dedup.params import Params, from_settings
 from dedup.policy import Rule, parse_policy, reading_params
 from dedup.protocols import Articles, Settings
+from dedup.provenance import manifest
 from dedup.run import Result
 from dedup.spill import Each, Spill, trim
 from dedup.stores import Columns, Rows, Shuffle
@@ -128,7 +130,7 @@ def read(source: Any, params: Params, policy: tuple[Rule, ...], engine: LocalEng
         _sort(parts, every, engine)
         trim()
         kept = sketches.table()
-        whole = kept.select(duplicates.TEMPLATE_COLUMNS)
+        whole = kept.select(resemblance.TEMPLATE_COLUMNS)
         table = documents.table()
         bound = constraints.resolve(params.overrides, table)
         return Corpus(table, kept, whole, terms.table(), traces.table(), origin, spill, bound)
@@ -182,7 +184,7 @@ def find_copies(corpus: Corpus, params: Params, policy: tuple[Rule, ...], clock:
         if bound is not None:
             left, right = constraints.add_candidates(bound, whole, unit, left, right)
     with clock.stage("verify"):
-        verified = duplicates.verify(sketches, left, right, params.duplicates, spill, each)
+        verified = resemblance.verify(sketches, left, right, params.duplicates, spill, each)
     with clock.stage("groups"):
         if bound is not None:
             verified = constraints.judge(bound, verified)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dedup import schema
-from dedup.kernels import prefix
+from dedup.kernels import frequencies
 from dedup.spill import Each, Spill
 
 _Int = npt.NDArray[np.int64]
@@ -54,7 +54,7 @@ def slot_counts(
 
     def look_up(part: tuple[int, int]) -> None:
         here, ends = rows(offsets, *part)
-        prefix.look_up(values[here], ends, alive[slice(*part)], table, first, shift, seen[here])
+        frequencies.look_up(values[here], ends, alive[slice(*part)], table, first, shift, seen[here])
 
     for first in range(0, slots, size):
         table = np.zeros(size, dtype)
@@ -63,7 +63,7 @@ def slot_counts(
             some = table[begin : begin + size // _RANGES]
             for part in spill.slices(offsets):
                 here, ends = rows(offsets, *part)
-                prefix.count_slots(values[here], ends, alive[slice(*part)], some, first + begin, shift)
+                frequencies.count_slots(values[here], ends, alive[slice(*part)], some, first + begin, shift)
 
         for _ in each(count, range(0, size, size // _RANGES)):
             pass

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dedup import schema, sifting, timing
-from dedup.kernels import feedback, jaccard, linkage, nearest, postings
+from dedup.kernels import cutting, feedback, jaccard, linkage, nearest, postings
 from dedup.params import StoryParams
 from dedup.spill import IN_MEMORY, Each, Spill
 from dedup.weighing import Vectors
@@ -195,8 +195,8 @@ def tree(n: int, links: pa.Table, params: StoryParams) -> tuple[_Int, _Int, _Flo
 
 
 def cut(n: int, children: _Int, heights: _Float, params: StoryParams) -> tuple[_Int, _Float, _Float, _Float]:
-    """Cut a tree into stories: label, height, value and best, as of `linkage.tree_cut`."""
-    found: tuple[_Int, _Float, _Float, _Float] = linkage.tree_cut(
+    """Cut a tree into stories: label, height, value and best, as of `cutting.tree_cut`."""
+    found: tuple[_Int, _Float, _Float, _Float] = cutting.tree_cut(
         n, children, heights, params.granularity, params.cut_power, params.pair_height, params.pair_fade
     )
     return found

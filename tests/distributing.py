@@ -15,9 +15,10 @@ from dedup.distributed import corpus
 from dedup.distributed.flow import deal, part_of_hash, part_of_place
 from dedup.distributed.similar import Stories
 from dedup.engines.local import LocalEngine
-from dedup.findings import build_result, manifest
+from dedup.findings import build_result
 from dedup.params import Params
 from dedup.policy import parse_policy
+from dedup.provenance import manifest
 from dedup.run import Result
 from tests.in_process import InProcess
 

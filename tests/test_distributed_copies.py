@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from distributing import spread
 
-from dedup import candidates, duplicates, pipeline
+from dedup import candidates, duplicates, pipeline, resemblance
 from dedup.clock import Clock
 from dedup.distributed import candidates as spread_candidates
 from dedup.distributed import copies, flow, sketched
@@ -52,7 +52,7 @@ def test_pairs_are_measured_where_their_texts_are_not(parts, backwards):
     )
     every = np.arange(len(corpus))
     left, right = np.repeat(every, len(every[::4])), np.tile(every[::4], len(every))
-    assert found.equals(duplicates.verify(whole(corpus.sketches), left, right, params))
+    assert found.equals(resemblance.verify(whole(corpus.sketches), left, right, params))
     assert found["accepted"].to_pylist().count(True) > len(every[::4])  # not only of itself
 
 
@@ -61,7 +61,7 @@ def local(sketches, params):
     unit, skipped = duplicates.units(sketches, params.duplicates), Counter()
     find = candidates.equal_pairs if params.level == "exact" else partial(candidates.candidates, skipped=skipped)
     left, right = find(sketches, params.duplicates, unit)
-    return unit, duplicates.verify(sketches, left, right, params.duplicates), dict(skipped)
+    return unit, resemblance.verify(sketches, left, right, params.duplicates), dict(skipped)
 
 
 def compared(articles, params, parts, backwards=False):

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 import dedup
-from dedup import candidates, duplicates, schema, text
+from dedup import candidates, duplicates, resemblance, schema, text
 from dedup.params import DuplicateParams
 
 NOON = datetime(2025, 5, 6, 12, tzinfo=UTC)
@@ -36,7 +36,7 @@ def sketches(*articles):
 
 
 def verify(table, left, right):
-    return duplicates.verify(table, np.array(left, np.int64), np.array(right, np.int64), DuplicateParams())
+    return resemblance.verify(table, np.array(left, np.int64), np.array(right, np.int64), DuplicateParams())
 
 
 def verdict(one, two):

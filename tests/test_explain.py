@@ -1,24 +1,21 @@
-"""`explain`: every figure adds up, agrees with the tables of the run, and what is said to join two articles does."""
+"""`explain`: every figure adds up and agrees with the tables of the run, and what parts two articles is named."""
 
 import itertools
 import json
 import os
 import random
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
-import pyarrow.compute as pc
 import pytest
-from conftest import ARTICLES, ESCAPE, run
+from conftest import ARTICLES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_duplicates import prose
 
 import dedup
-from dedup import InputError, Params, SettingsError
+from dedup import Params
 from dedup.explaining import linking
 from dedup.params import StoryParams
 from dedup.replay import replay
@@ -32,13 +29,6 @@ NOON = datetime(2020, 3, 3, 12, tzinfo=UTC)
 @pytest.fixture(scope="module")
 def seeds():
     return dedup.cluster(ARTICLES)
-
-
-@pytest.fixture(scope="module")
-def seeds_run(seeds, tmp_path_factory):
-    out = tmp_path_factory.mktemp("explain") / "OUT"
-    seeds.write(out)
-    return out
 
 
 def read(*names):
@@ -133,15 +123,6 @@ class TestFigures:
         assert there["wording"]["figures"]["only_a"] == back["wording"]["figures"]["only_b"]
         assert there["tree"]["meet"] == back["tree"]["meet"]
 
-    def test_the_second_pair_is_not_replayed(self, seeds_run):
-        opened = dedup.open_run(seeds_run)
-        stages = []
-        opened.explain("harbour-01", "harbour-05", progress=lambda stage, *_: stages.append(stage))
-        assert "similar pairs" in stages
-        stages.clear()
-        opened.explain("harbour-01", "harbour-03", progress=lambda stage, *_: stages.append(stage))
-        assert stages == []
-
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6), st.integers(1, 5)), max_size=14))
@@ -171,83 +152,6 @@ def test_the_tree_is_cut_as_in_the_run(seeds):
     tree, label = linking.Tree(made), made.found.label
     for i, j in itertools.combinations(range(len(label)), 2):
         assert tree.together(i, j, made.params.stories.granularity) == (label[i] == label[j])
-
-
-class TestJoining:
-    """Whatever value is named, a run with it joins the two; the figures are tried, not guessed."""
-
-    def joined(self, rows, a, b, wanted, **settings):
-        result = dedup.cluster(rows, with_text=True, **settings)
-        told = result.explain(a, b)
-        assert not told["verdict"]["together"]
-        found = {entry["setting"]: entry for entry in told["settings"]}
-        assert all((entry["value"] is None) == (entry["reason"] is not None) for entry in told["settings"])
-        distances = [abs(np.log(e["value"] / e["in_force"])) for e in told["settings"] if isinstance(e["value"], float)]
-        assert distances == sorted(distances)
-        for entry in told["settings"]:
-            if entry["value"] is not None:
-                again = dedup.cluster(rows, **{**settings, entry["setting"]: entry["value"]})
-                label = labels(again, f"{entry['joins']}_id")
-                assert label[a] == label[b], entry
-        if wanted:
-            assert found[wanted]["value"] is not None, told["settings"]
-        return found, told
-
-    def test_a_lower_threshold(self):
-        text, other = prose(100, 1), prose(100, 2)
-        rows = [
-            {"id": "a", "title": "Ferry aground", "text": " ".join(text)},
-            {"id": "b", "title": "Ferry aground", "text": " ".join([*text[:70], *other[:30]])},
-        ]
-        found, told = self.joined(rows, "a", "b", "duplicate_threshold", level="duplicate")
-        assert found["duplicate_threshold"]["value"] == pytest.approx(told["wording"]["jaccard"], abs=0.001)
-        assert told["settings"][0]["flag"] == "--duplicate-threshold" or found["level"]["value"]
-        assert "60 % is wanted" in told["missing"][0]
-
-    def test_a_lower_containment(self):
-        text, other = prose(400, 1), prose(100, 2)
-        rows = [{"id": "a", "text": " ".join(text)}, {"id": "b", "text": " ".join([*text[:70], *other[:30]])}]
-        found, _ = self.joined(rows, "a", "b", "containment_threshold", level="duplicate")
-        assert 0.6 < found["containment_threshold"]["value"] < 0.71
-        assert found["duplicate_threshold"]["value"] is None
-
-    def test_figures_part_at_any_threshold(self):
-        text = prose(120, 1)
-        one, two = ([*text, *(f"{n}" for n in range(start, start + 8))] for start in (10, 50))
-        rows = [{"id": "a", "text": " ".join(one)}, {"id": "b", "text": " ".join(two)}]
-        found, told = self.joined(rows, "a", "b", None)
-        assert "numbers differ" in found["duplicate_threshold"]["reason"]
-        assert told["wording"]["figures"]["only_a"] == [f"{n}" for n in range(10, 18)]
-        assert told["missing"][0] == "to be copies: 0 of 8 figures agree, 75 % is wanted"
-
-    @pytest.mark.parametrize("source", [ARTICLES, WORLD], ids=["seeds", "world"])
-    def test_a_smaller_granularity(self, source):
-        rows = read(source)
-        result = dedup.cluster(rows, with_text=True, story_granularity=5)
-        tree, made = linking.Tree(replay(result, "explain")), replay(result, "explain")
-        n = len(made.found.label)
-        close = [pair for pair in itertools.combinations(range(n), 2) if tree.together(*pair, 0.35)]
-        apart = [pair for pair in close if not tree.together(*pair, 5)]
-        for i, j in apart[:: len(apart) // 3]:
-            a, b = (made.doc_id(int(made.found.positions[place])) for place in (i, j))
-            found, _ = self.joined(rows, a, b, "story_granularity", story_granularity=5)
-            value = found["story_granularity"]["value"]
-            beyond = labels(dedup.cluster(rows, story_granularity=value * 1.02))
-            assert 0.35 <= value < 5 and beyond[a] != beyond[b]
-
-    def test_a_longer_time_scale(self):
-        rows = read(ARTICLES)
-        late = next(row for row in rows if row["id"] == "incendio-04")
-        late["published_at"] = (datetime.fromisoformat(late["published_at"]) + timedelta(days=85)).isoformat()
-        found, told = self.joined(rows, "incendio-01", "incendio-04", "time_scale")
-        assert found["time_scale"]["value"] > 7 and told["likeness"]["steps"][4]["days_apart"] > 80
-
-    def test_another_level(self):
-        rows = read(ARTICLES)
-        found, told = self.joined(rows, "harbour-01", "harbour-05", "level", level="duplicate")
-        assert found["level"]["joins"] == "story" and told["verdict"]["code"] == "different texts"
-        found, _ = self.joined(rows, "harbour-01", "harbour-03", "level", level="exact")
-        assert found["level"]["value"] == "duplicate"
 
 
 class TestGates:
@@ -310,101 +214,6 @@ def test_boilerplate_is_told():
     assert told["wording"]["jaccard"] == 0
     assert 0.1 < told["wording"]["boilerplate"]["a"] < 0.3
     assert any("tidewater gazette" in part.get("both", "") for part in told["passages"])
-
-
-class TestCommand:
-    def test_it_says_all_in_80_columns(self, seeds_run):
-        for pair in (("harbour-01", "harbour-05"), ("incendio-01", "suidou-01"), ("harbour-03", "harbour-01")):
-            said = run("explain", seeds_run, *pair)
-            assert said.exit_code == 0, said.stderr
-            assert ESCAPE not in said.stdout
-            assert max(map(len, said.stdout.splitlines())) <= 80
-            assert said.stdout.startswith(("Together: ", "Apart: "))
-        text = run("explain", seeds_run, "harbour-01", "harbour-05").stdout
-        assert "The same text?" in text and "The same story?" in text and "What links them" in text
-        assert "ferry" in text and "  cosine" in text and "  score" in text
-        text = run("explain", seeds_run, "harbour-01", "lagoon-01").stdout
-        assert "What is missing" in text and "What would join them" in text
-
-    def test_json_is_what_python_says(self, seeds_run):
-        said = run("explain", seeds_run, "harbour-01", "harbour-05", "--json")
-        told = dedup.open_run(seeds_run).explain("harbour-01", "harbour-05")
-        assert json.loads(said.stdout) == json.loads(json.dumps(told, default=lambda day: day.isoformat()))
-
-    def test_ids_of_stories_and_groups_stand_for_articles(self, seeds, seeds_run):
-        row = next(row for row in seeds.documents.to_pylist() if row["doc_id"] == "harbour-01")
-        for any_id in (row["story_id"], row["duplicate_id"]):
-            told = json.loads(run("explain", seeds_run, any_id, "lagoon-01", "--json").stdout)
-            assert told["a"]["doc_id"] in (row["canonical_doc_id"], row["representative_doc_id"])
-
-    def test_an_unknown_id_and_one_article_twice(self, seeds_run):
-        said = run("explain", seeds_run, "harbour-99", "lagoon-01")
-        assert said.exit_code == 4 and "no story, group or article 'harbour-99'; similar are 'harbour-0" in said.stderr
-        said = run("explain", seeds_run, "lagoon-01", "lagoon-01")
-        assert said.exit_code == 2 and "got 'lagoon-01' twice, wanted two articles" in said.stderr
-
-    def test_what_it_needs(self, tmp_path):
-        file, out, whole = tmp_path / "in.jsonl", tmp_path / "OUT", tmp_path / "WHOLE"
-        file.write_bytes(Path(ARTICLES).read_bytes())
-        run("cluster", file, "-o", out, "-q")
-        run("cluster", file, "-o", whole, "-q", "--with-text")
-        before = run("explain", out, "harbour-01", "harbour-05", "--json").stdout
-        file.write_text(file.read_text("utf-8").replace("ferry", "barge", 1), "utf-8")
-        said = run("explain", out, "harbour-01", "harbour-05")
-        assert said.exit_code == 4
-        assert said.stderr == (
-            f"error: explain: {out} was made from {file}, which has changed since; "
-            "run dedup cluster again, or with --with-text\n"
-        )
-        file.unlink()
-        said = run("explain", out, "harbour-01", "harbour-05")
-        assert said.exit_code == 4 and "put it back, or cluster again with --with-text" in said.stderr
-        assert run("explain", whole, "harbour-01", "harbour-05", "--json").stdout == before
-
-    def test_data_in_memory(self):
-        result = dedup.cluster(read(ARTICLES))
-        with pytest.raises(InputError, match="made from memory, not from files; cluster with with_text"):
-            result.explain("harbour-01", "harbour-05")
-        with pytest.raises(SettingsError, match="both the article 'harbour-01'"):
-            result.explain("harbour-01", labels(result)["harbour-01"])
-
-    def test_another_version_that_finds_other_groups(self, seeds):
-        at = seeds.documents.schema.get_field_index("story_id")
-        alone = pc.binary_join_element_wise("s", seeds.documents["doc_id"], "")
-        documents = seeds.documents.set_column(at, "story_id", alone)
-        other = Result(documents, seeds.groups, seeds.clusters, seeds.pairs, [], seeds.manifest)
-        with pytest.raises(InputError, match=r"made by dedup .* and says something else than its input gives now"):
-            other.explain("harbour-01", "harbour-05")
-
-    def test_hostile_texts_do_not_steer_the_terminal(self, tmp_path):
-        evil = f"{ESCAPE}[2J\u202e the ferry ran aground off the port in thick fog on monday morning"
-        rows = [{"id": f"a{n}\u202e", "title": evil, "text": f"{evil} {' '.join(prose(20, n))}"} for n in range(2)]
-        dedup.cluster(rows, with_text=True).write(tmp_path / "OUT")
-        said = run("explain", tmp_path / "OUT", "a0\u202e", "a1\u202e")
-        assert said.exit_code == 0 and ESCAPE not in said.stdout and "\u202e" not in said.stdout
-
-    @pytest.mark.parametrize(("env", "styled"), [({}, True), ({"NO_COLOR": "1"}, False)])
-    def test_colours_on_a_terminal_only_where_wanted(self, seeds_run, env, styled):
-        import pty
-
-        ours, theirs = pty.openpty()
-        words = [sys.executable, "-m", "dedup", "explain", str(seeds_run), "harbour-01", "harbour-04"]
-        clear = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}
-        subprocess.run(
-            words, stdout=theirs, stderr=subprocess.DEVNULL, check=True, env={**clear, "TERM": "xterm-256color", **env}
-        )
-        os.close(theirs)
-        said = b""
-        while True:
-            try:
-                part = os.read(ours, 100_000)
-            except OSError:
-                break
-            if not part:
-                break
-            said += part
-        os.close(ours)
-        assert b"Together: " in said and (ESCAPE.encode() in said) == styled
 
 
 @pytest.mark.skipif(not (DATA / "bulk").is_dir(), reason=f"no folder {DATA / 'bulk'}; set $SHARED_DATA")

@@ -16,7 +16,7 @@ HEAVY = {"numba", "llvmlite", "sklearn", "scipy", "pyarrow", "numpy", "pandas"}
 LAYERS = (
     {"__main__"},
     {"cli"},
-    {"jobs", "previews", "reporting", "judging", "explained"},
+    {"jobs", "previews", "reporting", "judging", "explained", "startup", "telling"},
     {"failures", "options"},
     {"terminal"},
     {"charts", "report"},
@@ -27,7 +27,7 @@ LAYERS = (
     {"pipeline", "filtering", "unchanged"},
     {"engines"},
     {"distributed"},
-    {"evidence"},
+    {"evidence", "provenance"},
     {"findings", "sketching"},
     {
         "reading",
@@ -36,6 +36,7 @@ LAYERS = (
         "languages",
         "candidates",
         "duplicates",
+        "resemblance",
         "recurring",
         "groups",
         "sifting",
@@ -76,7 +77,7 @@ ALLOWED = {
     ("stories", "weighing"),
     ("weighing", "languages"),
     ("weighing", "text"),
-    ("groups", "duplicates"),
+    ("groups", "resemblance"),
     ("listing", "tables"),
     ("aligning", "text"),
     ("report", "aligning"),
@@ -143,7 +144,7 @@ def test_only_the_command_line_knows_the_terminal():
     }
     assert {user for user in users if not user.startswith("terminal/")} == {
         "cli.py", "explained/__init__.py", "explained/page.py", "failures.py", "judging.py", "options.py",
-        "previews.py", "reporting.py",
+        "previews.py", "reporting.py", "telling.py",
     }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pairs import ones, pairs_of, two
 
 from dedup import schema, stories
-from dedup.kernels import constrained, jaccard, linkage
+from dedup.kernels import constrained, cutting, jaccard, linkage
 from dedup.params import StoryParams
 
 CUT = StoryParams().cut_power, StoryParams().pair_height, StoryParams().pair_fade
@@ -74,7 +74,7 @@ def test_linkage_keeps_pairs_apart(graph, granularity):
     children, heights = linkage.average_linkage(ones(n), *two(links), weight, 0.005)
     left, right = (side.tolist() for side in two(links))
     assert (children.tolist(), heights.tolist()) == naive.average_linkage([1] * n, left, right, weight.tolist(), 0.005)
-    label = linkage.tree_cut(n, children, heights, granularity, 0.35, 0.07, 3.0)[0]
+    label = cutting.tree_cut(n, children, heights, granularity, 0.35, 0.07, 3.0)[0]
     assert not any(label[i] == label[j] for i, j in far)
 
 
@@ -99,7 +99,7 @@ def plain_stories(n, scores, granularity):
     """Cut the tree of all links as they are."""
     weight = np.rint(np.array(list(scores.values()), np.float64) / linkage.UNIT).astype(np.int64)
     children, heights = linkage.average_linkage(ones(n), *two(scores), weight, StoryParams().merge_floor)
-    label = linkage.tree_cut(n, children, heights, granularity, *CUT)[0].tolist()
+    label = cutting.tree_cut(n, children, heights, granularity, *CUT)[0].tolist()
     return [label.index(node) for node in label]
 
 
@@ -117,6 +117,6 @@ def test_many_pairs_apart_do_not_overflow():
     across = (left < n // 2) & (right >= n // 2)
     weight = np.where(across, linkage.APART, 1 << 29)
     children, heights = linkage.average_linkage(ones(n), left, right, weight, 0.0)
-    label = linkage.tree_cut(n, children, heights, 0.35, 0.35, 0.07, 3.0)[0]
+    label = cutting.tree_cut(n, children, heights, 0.35, 0.35, 0.07, 3.0)[0]
     assert len(children) == n - 2 and len(set(label[: n // 2])) == len(set(label[n // 2 :])) == 1
     assert label[0] != label[-1]

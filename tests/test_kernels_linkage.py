@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pairs import int64, ones, pairs_of, two
 
-from dedup.kernels import linkage
+from dedup.kernels import cutting, linkage
 
 
 @st.composite
@@ -110,7 +110,7 @@ def check_cut(found, wanted):
 def test_tree_cut(graph, single, power, pair):
     n, pairs, weight = graph
     children, heights = linkage.average_linkage(ones(n), *two(pairs), int64(weight), 2.0**-8)
-    found = linkage.tree_cut(n, children, heights, single, power, pair, 3.0)
+    found = cutting.tree_cut(n, children, heights, single, power, pair, 3.0)
     check_cut(found, naive.tree_cut(n, children.tolist(), heights.tolist(), single, power, pair, 3.0))
 
 
@@ -129,5 +129,5 @@ def trees(draw):
 @given(trees(), st.sampled_from([0.01, 0.25, 0.35, 1.0]), powers, pair_heights)
 def test_tree_cut_of_any_forest(tree, single, power, pair):
     n, children, heights = tree
-    found = linkage.tree_cut(n, int64(children).reshape(-1, 2), np.array(heights, np.float64), single, power, pair, 1.0)
+    found = cutting.tree_cut(n, int64(children).reshape(-1, 2), np.array(heights, np.float64), single, power, pair, 1.0)
     check_cut(found, naive.tree_cut(n, children, heights, single, power, pair, 1.0))

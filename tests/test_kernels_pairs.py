@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dedup import candidates as finding
 from dedup import duplicates
-from dedup.kernels import jaccard, lsh, minhash, prefix
+from dedup.kernels import frequencies, jaccard, lsh, minhash, prefix
 from dedup.params import DuplicateParams
 from dedup.recall import band_shape
 
@@ -143,10 +143,10 @@ def test_count_slots(rows, alive):
             most = np.iinfo(dtype).max
             before = [i * most // 15 for i in range(16)]
             counts = np.array(before, dtype)
-            prefix.count_slots(values, offsets, flags, counts, first, 64 - bits)
+            frequencies.count_slots(values, offsets, flags, counts, first, 64 - bits)
             assert counts.tolist() == naive.count_slots(rows, alive, before, first, bits, most)
             seen = np.full(len(values), 7, dtype)
-            prefix.look_up(values, offsets, flags, counts, first, 64 - bits, seen)
+            frequencies.look_up(values, offsets, flags, counts, first, 64 - bits, seen)
             wanted = naive.look_up(rows, alive, counts.tolist(), first, bits, [[7] * len(row) for row in rows])
             assert naive.unragged(seen, offsets) == wanted
 

@@ -193,7 +193,7 @@ def test_a_story_shows_a_few_of_each_text_first():
 
 
 def test_two_alone_are_one_story_from_where_the_page_says():
-    from dedup.kernels.linkage import tree_cut
+    from dedup.kernels.cutting import tree_cut
 
     params = Params()
     least = charts.two_alone(params)

@@ -9,7 +9,7 @@ import pytest
 from conftest import SEEDS, load, run
 
 import dedup
-from dedup import candidates, duplicates
+from dedup import candidates, duplicates, resemblance
 from dedup.clock import Clock
 from dedup.engines.local import LocalEngine
 from dedup.errors import InputError, SettingsError
@@ -129,7 +129,7 @@ def test_candidates_are_complete_at_every_threshold(name, values):
         sketches = read(SEEDS, Params(), (), engine, Clock(lambda *_: None)).sketches
     units = sketches.take(pa.array(np.unique(duplicates.units(sketches, DuplicateParams()))))
     left, right = np.triu_indices(len(units), 1)
-    jaccard, containment = duplicates.overlap(units, left, right)
+    jaccard, containment = resemblance.overlap(units, left, right)
     counts = []
     for value in values:
         params = replace(DuplicateParams(), **{name: value})

@@ -92,7 +92,7 @@ def _named(part: int, tables: Tables) -> Iterator[Message]:
 
 
 def verified(flow: Flow, corpus: Corpus, units: Dataset, params: Params) -> Verified:
-    """Find candidates and measure them, as `candidates.candidates` (or `equal_pairs`) and `duplicates.verify` do.
+    """Find candidates and measure them, as `candidates.candidates` (or `equal_pairs`) and `resemblance.verify` do.
 
     Parameters
     ----------

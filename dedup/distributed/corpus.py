@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dedup import duplicates, schema, sketching
+from dedup import resemblance, schema, sketching
 from dedup.distributed.flow import Dataset, Flow, Message, Tables, counted, deal, part_of_hash, starts_of
 from dedup.params import Params
 
@@ -26,7 +26,7 @@ class Corpus:
     starts: _Int  # [parts + 1] first position of each part, and the number of documents
     documents: Dataset  # schema.DOCUMENTS without text (unless wanted), excerpt, content_key, kept columns
     sketches: Dataset  # schema.sketches, without boilerplate once that is learnt
-    whole: Dataset  # duplicates.TEMPLATE_COLUMNS of the sketches, with it
+    whole: Dataset  # resemblance.TEMPLATE_COLUMNS of the sketches, with it
     terms: Dataset  # schema.TERMS
     traces: Dataset  # schema.TRACES
     boilerplate: dict[str, int] = field(default_factory=dict)  # how much was taken out
@@ -66,7 +66,7 @@ def _sorted(part: int, tables: Tables) -> Iterator[Message]:
         table = schema.take(tables[name], order)
         yield Message(name, part, table)
         if name == "sketches":
-            yield Message("whole", part, table.select(duplicates.TEMPLATE_COLUMNS))
+            yield Message("whole", part, table.select(resemblance.TEMPLATE_COLUMNS))
     yield counted("counts", part, len(order))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from dedup import duplicates, schema
+from dedup import resemblance, schema
 from dedup.distributed.flow import Message, Tables, at, reply
 from dedup.kernels.cosine import pair_cosines
 
@@ -55,7 +55,7 @@ def overlaps(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
         both = pa.concat_tables([own, texts.select(_READ)]).combine_chunks()
         left, right = np.arange(len(own)), len(own) + at(texts, other)
         row = unit - starts[part]
-        jaccard[row], containment[row] = duplicates.overlap(both, left, right)
+        jaccard[row], containment[row] = resemblance.overlap(both, left, right)
         digest = schema.matrix(both["digest"])
         exact[row] = (digest[left] == digest[right]).all(axis=1)
     scores = pa.table({"jaccard": jaccard, "containment": containment, "exact": exact})

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dedup import duplicates, evidence
+from dedup import evidence, resemblance
 from dedup.distributed.flow import Message, Tables, deal, part_of_place
 from dedup.distributed.timeslots import Calendar
 from dedup.params import Params
@@ -26,7 +26,7 @@ def left_representatives(part: int, tables: Tables, *, starts: _Int) -> Iterator
     if "verified" not in tables:
         return
     verified = tables["verified"]
-    pairs = verified.filter(pc.is_in(verified["reason"], pa.array(duplicates.OTHER_FACTS)))
+    pairs = verified.filter(pc.is_in(verified["reason"], pa.array(resemblance.OTHER_FACTS)))
     stands = tables["copies"]["representative"].to_numpy()[pairs["left"].to_numpy() - starts[part]]
     right = pairs["right"].to_numpy()
     yield from deal("half", pa.table({"one": stands, "right": right}), part_of_place(right, starts))

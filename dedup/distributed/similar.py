@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dedup import duplicates, evidence, schema
+from dedup import evidence, resemblance, schema
 from dedup.distributed import meetable, meeting, mixing, refusing, sketched, timeslots, vectors
 from dedup.distributed.corpus import Corpus
 from dedup.distributed.flow import Dataset, Flow, Message, Tables, fused
@@ -50,7 +50,7 @@ def links(flow: Flow, corpus: Corpus, copies: Dataset, verified: Dataset, params
     linked, stray = mixing.mix(flow, met, given, corpus.starts)
     asked = flow.step("texts of links", partial(_ask_texts, starts=corpus.starts), links=linked)["asked"]
     texts = sketched.fetch(
-        flow, "texts of links answered", asked, corpus.whole, corpus.starts, duplicates.TEMPLATE_COLUMNS
+        flow, "texts of links answered", asked, corpus.whole, corpus.starts, resemblance.TEMPLATE_COLUMNS
     )
     found = flow.step(
         "links",
@@ -131,7 +131,7 @@ def _without_templates(part: int, tables: Tables, *, params: Params) -> Iterator
     if "links" in tables:
         links = tables["links"].sort_by(_ORDER)
         ends = (links[f"{side}_unit"].to_numpy() for side in ("left", "right"))
-        template = duplicates.templates(*sketched.paired(tables["texts"], *ends), params.duplicates)
+        template = resemblance.templates(*sketched.paired(tables["texts"], *ends), params.duplicates)
         kept = links.filter(pa.array(~template)).select(schema.LINKS.names)
         links = links.filter(pa.array(template))
         apart = links["apart"].to_numpy()

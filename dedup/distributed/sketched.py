@@ -1,7 +1,7 @@
 """Pairs whose texts lie in different parts: the sketches of both come to the part that holds the pair.
 
 One step sends `ask_pairs`, `fetch` is the step that answers, and the step that reads its answers calls `paired` (or
-`verify`) on them, which gives a table and indices as the functions of `duplicates` take them.
+`verify`) on them, which gives a table and indices as the functions of `resemblance` take them.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from dedup import duplicates
+from dedup import resemblance
 from dedup.distributed.flow import Dataset, Flow, Message, answer, ask, ask_for, at
 from dedup.params import DuplicateParams
 
 _Int = npt.NDArray[np.int64]
 
-COMPARED = ["digest", *duplicates.TEMPLATE_COLUMNS]  # what `duplicates.verify` looks at
+COMPARED = ["digest", *resemblance.TEMPLATE_COLUMNS]  # what `resemblance.verify` looks at
 
 
 class Pairs(NamedTuple):
@@ -73,13 +73,13 @@ def paired(answers: pa.Table, left: _Int, right: _Int) -> Pairs:
 
 
 def verify(answers: pa.Table, left: _Int, right: _Int, params: DuplicateParams) -> pa.Table:
-    """Measure pairs of positions as `duplicates.verify` does.
+    """Measure pairs of positions as `resemblance.verify` does.
 
     Returns
     -------
     schema.VERIFIED, with positions
     """
-    measured = duplicates.verify(*paired(answers, left, right), params)
+    measured = resemblance.verify(*paired(answers, left, right), params)
     for name, place in (("left", left), ("right", right)):
         number = measured.schema.get_field_index(name)
         measured = measured.set_column(number, measured.schema.field(number), pa.array(place))

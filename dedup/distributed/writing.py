@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dedup import findings, listing, schema
+from dedup import listing, provenance, schema
 from dedup.distributed.flow import Dataset, Flow
 from dedup.distributed.reading import Read
 from dedup.distributed.results import Results
@@ -72,10 +72,10 @@ def result(
 def manifest(
     tables: Results, report: Read, params: Params, skipped: Mapping[str, int], seconds: dict[str, float]
 ) -> dict[str, Any]:
-    """Describe the run as `findings.manifest` does; parameters as of `result`."""
+    """Describe the run as `provenance.manifest` does; parameters as of `result`."""
     first = {"documents": tables.counts["documents"], "rejected": len(report.rejects)}  # in the order of one machine
     counts = first | tables.counts | tables.boilerplate | report.counts | {"records": report.n_records}
-    return findings.described(params, report.files, counts, Counter(skipped), seconds, {})
+    return provenance.described(params, report.files, counts, Counter(skipped), seconds, {})
 
 
 def fields_of(params: Params, kept: Mapping[str, pa.Field]) -> dict[str, pa.Schema]:

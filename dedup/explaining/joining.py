@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from dedup import duplicates, stories, timing
+from dedup import resemblance, stories, timing
 from dedup.clock import Clock, Progress
 from dedup.engines.local import LocalEngine
 from dedup.explaining.likeness import telling_days
@@ -112,7 +112,7 @@ def _threshold(
         return _entry(name, in_force, reason=reason)
     params = replace(made.params, duplicates=replace(made.params.duplicates, **{key: value}))
     left, right = (np.array([made.copies.unit[at]]) for at in sorted((a, b)))
-    verified = duplicates.verify(made.corpus.sketches, left, right, params.duplicates).to_pylist()[0]
+    verified = resemblance.verify(made.corpus.sketches, left, right, params.duplicates).to_pylist()[0]
     if not verified["accepted"]:
         return _entry(name, in_force, reason=f"at {value:g} they share enough wording, but {verified['reason']}")
     copies = find_copies(made.corpus, params, parse_policy(params.canonical), clock, engine.map)

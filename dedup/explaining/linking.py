@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dedup import duplicates, stories
+from dedup import resemblance, stories
 from dedup.constraints import SAME
 from dedup.kernels import jaccard
 from dedup.overrides import Rule
@@ -147,7 +147,7 @@ def _only_ruled(made: Replay, pairs: pa.Table) -> _Bool:
     """Tell which accepted pairs are copies because a rule says so, and are none as measured."""
     ruled: _Bool = pc.equal(pairs["reason"], SAME).to_numpy()
     left, right = (pairs[side].to_numpy()[ruled] for side in ("left", "right"))
-    measured = duplicates.verify(made.corpus.sketches, left, right, made.params.duplicates)
+    measured = resemblance.verify(made.corpus.sketches, left, right, made.params.duplicates)
     ruled = ruled.copy()
     ruled[ruled] = ~measured["accepted"].to_numpy(zero_copy_only=False)
     return ruled

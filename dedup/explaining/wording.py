@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from dedup import duplicates, schema, text
+from dedup import duplicates, resemblance, schema, text
 from dedup.aligning import align
 from dedup.replay import Replay
 
@@ -32,8 +32,8 @@ def wording(made: Replay, a: int, b: int, texts: _Texts) -> dict[str, Any]:
     """
     params, sketches = made.params.duplicates, made.corpus.sketches
     left, right = (np.array([made.copies.unit[at]]) for at in sorted((a, b)))
-    found = duplicates.verify(sketches, left, right, params).to_pylist()[0]
-    facts = duplicates.facts(sketches, left, right)
+    found = resemblance.verify(sketches, left, right, params).to_pylist()[0]
+    facts = resemblance.facts(sketches, left, right)
     words, agreeing, differing = int(facts.words[0]), int(facts.agreeing[0]), int(facts.differing[0])
     hours = float(facts.hours[0])
     own = [texts[made.doc_id(at)] for at in (a, b)]

@@ -53,7 +53,7 @@ def specs(params: Params, datasets: dict[str, list[dict[str, Any]]], timeline: d
 
 
 def two_alone(params: Params) -> float:
-    """Return the score from which two texts with nothing near them are one story; see `kernels.linkage.tree_cut`."""
+    """Return the score from which two texts with nothing near them are one story; see `kernels.cutting.tree_cut`."""
     of = params.stories
     power = of.cut_power
     return float(((of.granularity**power + of.pair_height**power) / 2) ** (1 / power))

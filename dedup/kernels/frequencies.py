@@ -1,0 +1,77 @@
+"""How common each hash is among documents: counts in a small table, in which one slot may serve several hashes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dedup.kernels.jit import inlined, kernel
+
+
+@kernel
+def count_slots(
+    values: npt.NDArray[np.uint64],
+    offsets: npt.NDArray[np.int64],
+    alive: npt.NDArray[np.bool_],
+    counts: npt.NDArray[Any],
+    first: int,
+    shift: int,
+) -> None:
+    """Count hashes in a part of a small table; a slot stops at the largest value and may serve several hashes.
+
+    The slot of a hash is its leading bits, so that a row's hashes of one part stand together.
+
+    Parameters
+    ----------
+    values : uint64[m], sorted inside each row; offsets : int64[n + 1]; alive : bool[n], rows that count
+    counts : uint8[k] or uint16[k], the slots first … first + k - 1, changed in place
+    shift : 64 less the bits of a slot. O(n log m / n + values in this part).
+    """
+    most = 255 if counts.itemsize == 1 else 65_535
+    for d in range(len(alive)):
+        if alive[d]:
+            for i in range(_from_slot(values, offsets[d], offsets[d + 1], first, shift), offsets[d + 1]):
+                slot = np.int64(values[i] >> np.uint64(shift)) - first
+                if slot >= len(counts):
+                    break
+                counts[slot] += counts[slot] < most
+
+
+@kernel
+def look_up(
+    values: npt.NDArray[np.uint64],
+    offsets: npt.NDArray[np.int64],
+    alive: npt.NDArray[np.bool_],
+    counts: npt.NDArray[Any],
+    first: int,
+    shift: int,
+    seen: npt.NDArray[Any],
+) -> None:
+    """Note the count of each hash whose slot is in a part of a table, as of `count_slots`.
+
+    Parameters
+    ----------
+    values, offsets, alive, counts, first, shift : as of `count_slots`
+    seen : uint8[m] or uint16[m], as counts, changed in place. O(n log m / n + values in this part).
+    """
+    for d in range(len(alive)):
+        if alive[d]:
+            for i in range(_from_slot(values, offsets[d], offsets[d + 1], first, shift), offsets[d + 1]):
+                slot = np.int64(values[i] >> np.uint64(shift)) - first
+                if slot >= len(counts):
+                    break
+                seen[i] = counts[slot]
+
+
+@inlined
+def _from_slot(values: npt.NDArray[np.uint64], start: int, end: int, first: int, shift: int) -> Any:
+    """Return the first place of a sorted row whose slot is `first` or later."""
+    while start < end:
+        middle = (start + end) >> 1
+        if np.int64(values[middle] >> np.uint64(shift)) < first:
+            start = middle + 1
+        else:
+            end = middle
+    return start
