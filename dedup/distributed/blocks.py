@@ -1,6 +1,7 @@
 """Messages of supersteps as rows of an engine's own tables: what runs on its workers.
 
-A row is a block: some rows of an Arrow table in its stream format, of which stream, from and for which part.
+A row is a block: some rows of an Arrow table in its stream format, of which stream, from and for which part. What a
+part keeps for itself need not travel: in place of the block stands the file that has it, which the worker opens.
 """
 
 from __future__ import annotations
@@ -10,8 +11,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import groupby
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from dedup import errors
 from dedup.distributed.flow import Function, Message
@@ -27,6 +31,7 @@ FIELDS = pa.schema(
         ("block", pa.binary()),
     ]
 )
+IN_PLACE = "file:"  # begins the address of a file in place of a block; blocks begin with 0xFF
 _MARK = "an error of dedup: "  # before one as JSON, in what an engine says of a failed task
 
 
@@ -81,9 +86,31 @@ def _by_part(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[int, dict[str,
     )
     for part, some in groupby(blocks, key=lambda block: block[0]):
         found: dict[str, list[pa.Table]] = {}
+        opened = set()
         for _, name, block in some:
-            found.setdefault(name, []).append(unpacked(block))
+            content = block.as_buffer()
+            if content.slice(0, len(IN_PLACE)).to_pybytes() != IN_PLACE.encode():
+                found.setdefault(name, []).append(unpacked(content))
+            elif (file := (name, content.to_pybytes())) not in opened:  # its blocks come together
+                opened.add(file)
+                found.setdefault(name, []).extend(kept(file[1].decode(), part))
         yield part, {name: pa.concat_tables(tables) for name, tables in found.items()}
+
+
+def kept(address: str, part: int) -> Iterator[pa.Table]:
+    """Yield what a part keeps in a Parquet file of blocks, which is sorted by part and number.
+
+    Parameters
+    ----------
+    address : as Spark names files: `file:/folder/name` or `file:///folder/name`, percent-encoded
+    """
+    with pq.ParquetFile(unquote(urlsplit(address).path)) as file:
+        place = file.schema_arrow.get_field_index("part")
+        seen = [file.metadata.row_group(group).column(place).statistics for group in range(file.num_row_groups)]
+        wanted = [group for group, of in enumerate(seen) if of is None or of.min <= part <= of.max]
+        for batch in file.iter_batches(16, wanted, ["part", "block"]):
+            for block in batch.filter(pc.equal(batch["part"], part))["block"]:
+                yield unpacked(block.as_buffer())
 
 
 def packed(messages: Iterable[Message], origin: int) -> Iterator[pa.RecordBatch]:
@@ -120,5 +147,4 @@ def _batch(rows: list[tuple[str, int, int, int, pa.Buffer]]) -> pa.RecordBatch:
 
 def unpacked(block: Any) -> pa.Table:
     """Return the rows of a block, bytes or a scalar."""
-    content = block.as_buffer() if isinstance(block, pa.Scalar) else pa.py_buffer(block)
-    return pa.ipc.open_stream(content).read_all()
+    return pa.ipc.open_stream(block.as_buffer() if isinstance(block, pa.Scalar) else block).read_all()

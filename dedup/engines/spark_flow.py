@@ -2,7 +2,8 @@
 
 A row is a block: an Arrow table as one binary value, and for which part it is. Each step is one exchange by part and
 one `mapInArrow`, and writes Parquet to storage that all machines share: that cuts the lineage, and a rerun goes on
-there.
+there. What a part sends to itself alone is not exchanged where that storage is a folder of all machines: the worker
+reads it from the file of its part.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ _OF_BLOCKS = {
     "spark.sql.parquet.columnarReaderBatchSize": "16",
 }
 _OF_STEPS = {"spark.sql.adaptive.enabled": "false"}  # nothing to adapt: parts are even, and each would take longer
+# Likewise for what is written: a group of rows at a time in memory, whose parts its statistics tell.
+_WRITING = {"parquet.block.size": str(8 * blocks.BYTES), "parquet.page.size.row.check.min": "4"}
 
 
 class BlockFrame(NamedTuple):
@@ -49,6 +52,7 @@ class BlockFrame(NamedTuple):
 
     frame: DataFrame
     most: int
+    in_place: bool = False  # workers can read the files, and each part sent to itself alone
 
 
 class SparkFlow:
@@ -61,6 +65,7 @@ class SparkFlow:
         self.after_step: Callable[[], None] = lambda: None  # for whoever watches
         self._folder = folder
         self._keep = keep
+        self._is_shared: bool | None = None  # as a folder, which workers read without Spark
 
     def step(self, name: str, function: Function, /, **inputs: Any) -> Streams:
         """Run a function on every part; see `Flow.step`."""
@@ -68,14 +73,16 @@ class SparkFlow:
         found = self._finished(folder)
         if found is None:
             found = self._run(name, folder, function, inputs)
-        self.sent[name] = sum(found.values())
+        self.sent[name] = found.bytes
         self.after_step()
-        return Streams(self.session, folder, found)
+        return Streams(self.session, folder, found, self._shares(folder, found))
 
-    def _run(self, name: str, folder: str, function: Function, inputs: dict[str, Any]) -> dict[str, int]:
-        frames = [given.frame.withColumn("input", f.lit(key)) for key, given in inputs.items() if given is not None]
+    def _run(self, name: str, folder: str, function: Function, inputs: dict[str, Any]) -> Sent:
+        frames = [
+            _travelling(given).withColumn("input", f.lit(key)) for key, given in inputs.items() if given is not None
+        ]
         if not frames:
-            return {}
+            return Sent((), (), 0)
         seen = Observation()
         with settings(self.session, _OF_STEPS):
             sent = (
@@ -83,20 +90,30 @@ class SparkFlow:
                 .repartition(self.parts, "part")
                 .sortWithinPartitions(*_ORDER)
                 .mapInArrow(partial(blocks.superstep, function), _SENT)
-                .observe(seen, f.collect_set("stream").alias("streams"), f.sum(f.octet_length("block")).alias("bytes"))
+                .observe(
+                    seen,
+                    f.collect_set("stream").alias("streams"),
+                    f.collect_set(f.when(f.col("part") != f.col("origin"), f.col("stream"))).alias("dealt"),
+                    f.sum(f.octet_length("block")).alias("bytes"),
+                )
             )
             with errors_of_workers(name):
-                sent.write.mode("overwrite").partitionBy("stream").parquet(folder)
-            found = seen.get
-            streams = dict.fromkeys(sorted(found["streams"] or ()), 0)
-            if streams:
-                streams[min(streams)] = int(found["bytes"] or 0)
+                sent.write.mode("overwrite").options(**_WRITING).partitionBy("stream").parquet(folder)
+            streams, dealt = set(seen.get["streams"] or ()), set(seen.get["dealt"] or ())
+            found = Sent(tuple(sorted(streams)), tuple(sorted(streams - dealt)), int(seen.get["bytes"] or 0))
             if self._keep:
-                done = self.session.createDataFrame([(json.dumps(streams),)], "done string")
+                done = self.session.createDataFrame([(json.dumps(found),)], "done string")
                 done.coalesce(1).write.mode("overwrite").parquet(f"{folder}.done")
-        return streams
+        return found
 
-    def _finished(self, folder: str) -> dict[str, int] | None:
+    def _shares(self, folder: str, found: Sent) -> bool:
+        """Tell whether workers can open the files of a step, which is asked of its first one."""
+        if self._is_shared is None and found.own:
+            files = self.session.read.parquet(f"{folder}/stream={found.own[0]}").inputFiles()
+            self._is_shared = all(file.startswith(blocks.IN_PLACE) for file in files)
+        return bool(self._is_shared)
+
+    def _finished(self, folder: str) -> Sent | None:
         """Return what an earlier run noted of a step, None where it did not end."""
         if not self._keep:
             return None
@@ -108,8 +125,10 @@ class SparkFlow:
             raise ResourceError(
                 f"checkpoint {self._folder}: {first_line(error)}; name a folder that all machines can write to"
             ) from error
-        found: dict[str, int] | None = json.loads(rows[0].done) if rows else None
-        return found
+        if not rows:
+            return None
+        streams, own, size = json.loads(rows[0].done)
+        return Sent(tuple(streams), tuple(own), size)
 
     def blocks(self, dataset: Any) -> Iterator[pa.Table]:
         """Bring a dataset to the program block by block; see `Flow.blocks`."""
@@ -122,7 +141,7 @@ class SparkFlow:
         """Bring a small dataset to the program; see `Flow.gather`."""
         if dataset is None:
             return {}
-        frame, most = dataset
+        frame, most, _ = dataset
         with settings(self.session), errors_of_workers("sums"):
             if most > flow.MOST_GATHERED:  # of all streams of its step: what is this one's?
                 most = frame.agg(f.sum(f.octet_length("block"))).first()[0] or 0
@@ -151,23 +170,38 @@ class SparkFlow:
         return empty if dataset is None else dataset.frame.select("block").mapInArrow(blocks.rows_of, empty.schema)
 
 
+class Sent(NamedTuple):
+    """What a step sent."""
+
+    streams: tuple[str, ...]
+    own: tuple[str, ...]  # of them: of which each part sent to itself alone
+    bytes: int  # of all blocks
+
+
 class Streams(Mapping[str, Any]):
     """What a step sent, by stream; None for a stream without messages."""
 
-    def __init__(self, session: SparkSession, folder: str, sent: dict[str, int]) -> None:
-        self._session, self._folder, self._streams = session, folder, tuple(sent)
-        self._bytes = sum(sent.values())
+    def __init__(self, session: SparkSession, folder: str, sent: Sent, is_shared: bool) -> None:
+        self._session, self._folder, self._sent, self._is_shared = session, folder, sent, is_shared
 
     def __getitem__(self, stream: str) -> BlockFrame | None:
-        if stream not in self._streams:
+        if stream not in self._sent.streams:
             return None
-        return BlockFrame(self._session.read.schema(_COLUMNS).parquet(f"{self._folder}/stream={stream}"), self._bytes)
+        frame = self._session.read.schema(_COLUMNS).parquet(f"{self._folder}/stream={stream}")
+        return BlockFrame(frame, self._sent.bytes, self._is_shared and stream in self._sent.own)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._streams)
+        return iter(self._sent.streams)
 
     def __len__(self) -> int:
-        return len(self._streams)
+        return len(self._sent.streams)
+
+
+def _travelling(given: BlockFrame) -> DataFrame:
+    """Return the rows that an exchange moves: blocks, or the files that have them."""
+    if not given.in_place:
+        return given.frame
+    return given.frame.select("part", "origin", "number", f.col("_metadata.file_path").cast("binary").alias("block"))
 
 
 @contextmanager
