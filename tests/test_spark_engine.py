@@ -100,6 +100,34 @@ def test_steps_are_those_of_the_twin(session, engine, parts):
     assert sorted(mine.frame(second_of(mine, parts), fields).toArrow()["n"].to_pylist()) == list(range(20_000))
 
 
+def doubled(part, tables):
+    """Return a part's rows twice."""
+    for _ in range(2):
+        yield Message("kept", part, tables["rows"])
+
+
+def test_what_a_part_keeps_is_read_from_its_file_and_not_moved(session, tmp_path):
+    from dedup.engines import spark_flow
+    from dedup.engines.spark import SparkEngine
+
+    table = pa.table({"n": np.arange(900_000)})  # more than a block
+    mine, twin = SparkEngine(session, str(tmp_path / "a folder, 50 %41")).flow("kept", 3), InProcess(3)
+    frame = mine.from_frame(session.range(0, len(table), 1, 2).toDF("n"), numbers)
+    for made, numbered in ((mine, frame), (twin, {0: table})):
+        first = made.step("spread", partial(spread, parts=3), numbers=numbered)
+        second = made.step("sum", summed, dealt=first["dealt"], counts=first["counts"])
+        third = made.step("twice", doubled, rows=second["kept"])
+        made.found = made.gather(made.step("again", doubled, rows=third["kept"])["kept"])
+    assert mine.found.keys() == twin.found.keys() == {0, 1, 2}
+    assert all(mine.found[part]["n"].equals(twin.found[part]["n"]) for part in mine.found)
+    streams = mine.step("last", partial(spread, parts=3), numbers=frame)
+    assert not streams["dealt"].in_place, "what goes to others must travel"
+    kept = mine.step("kept", summed, dealt=streams["dealt"], counts=streams["counts"])["kept"]
+    blocks_of = spark_flow._travelling(kept).select("block").toArrow()["block"].to_pylist()
+    assert blocks_of
+    assert all(block.startswith(b"file:") for block in blocks_of)
+
+
 def second_of(made, parts):
     """Run a step that sends everything on."""
     frame = made.session.range(0, 20_000, 1, 3).toDF("n")
