@@ -43,7 +43,7 @@ def kind(make: Callable[[Random, int], Iterator[Row]]) -> Callable[[Random, int]
 def write(path: Path, name: str, count: int, seed: int = 0) -> Path:
     """Write a corpus as Parquet and return its path."""
     if name == BENIGN:
-        return corpus.write(path, _long_articles(), count, seed)
+        return corpus.write(path, _ordinary_articles(), count, seed)
     random = np.random.default_rng([seed, count])
     with pq.ParquetWriter(path, corpus.SCHEMA) as writer:
         batch: list[Row] = []
@@ -57,18 +57,21 @@ def write(path: Path, name: str, count: int, seed: int = 0) -> Path:
 
 
 @cache
-def _long_articles() -> corpus.Source:
-    """Put the seed articles of each language together by twos and threes, up to WORDS words."""
-    of_language: dict[str, list[Row]] = {}
-    for article in map(json.loads, corpus.SEEDS.read_text("utf-8").splitlines()):
-        some = of_language.setdefault(article["lang"], [])
-        if some and len(some[-1]["text"].split()) < WORDS - WORDS // 4:
-            some[-1] = {**some[-1], "text": f"{some[-1]['text']} {article['text']}"}
-        else:
-            some.append(article)
+def _ordinary_articles() -> corpus.Source:
+    """Invent articles as long as the hostile ones, of which the benign corpus is resampled.
+
+    Few words are common and nearly all rare, as in a language. The sample articles are too few for so many: their
+    sentences would come again and again, as boilerplate does.
+    """
+    random = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "long.jsonl")
-        path.write_text("\n".join(json.dumps(article) for some in of_language.values() for article in some), "utf-8")
+        path = Path(folder, "ordinary.jsonl")
+        with path.open("w", encoding="utf-8") as file:
+            for _ in range(2_000):
+                sizes = random.integers(8, 30, size=WORDS // 8)
+                sizes = sizes[: np.searchsorted(np.cumsum(sizes), WORDS) + 1]
+                body = " ".join(sentence(random, size, 1 << 28) for size in sizes.tolist())
+                print(json.dumps({"title": sentence(random, 8, 1 << 28), "text": body}), file=file)
         return corpus.read(path)
 
 
