@@ -83,13 +83,16 @@ def build_result(corpus: Corpus, copies: Copies, found: Stories, chosen: tuple[G
     clusters = tables.clusters_table(
         corpus.documents, by_group, by_story, similarity, cohesion(found), name_stories(corpus, found)
     )
-    links = tables.story_pairs(found.links, found.unlike, found.label, found.positions)
-    parts = [duplicate_pairs(copies), links]
-    if corpus.bound is not None:
-        parts = overridden_pairs(corpus.bound, copies, found, by_story.label, parts)
-    pairs = tables.pairs_table(corpus.documents, parts)
+    pairs = tables.pairs_table(corpus.documents, pair_parts(corpus, copies, found, by_story.label))
     rejects = [asdict(reject) for reject in corpus.source.rejects]
     return Result(documents, group_rows, clusters, pairs, rejects, {})
+
+
+def pair_parts(corpus: Corpus, copies: Copies, found: Stories, story: _Int) -> list[pa.Table]:
+    """Return what `tables.pairs_table` puts together: the evidence of both passes, and of the rules."""
+    links = tables.story_pairs(found.links, found.unlike, found.label, found.positions)
+    parts = [duplicate_pairs(copies), links]
+    return parts if corpus.bound is None else overridden_pairs(corpus.bound, copies, found, story, parts)
 
 
 def similarities(

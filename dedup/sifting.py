@@ -21,7 +21,7 @@ _Pairs = tuple[_Int, _Int, _Float]  # later place, earlier place, cosine
 
 _CHUNK = 128  # rows a thread takes at a time; fixed, so that results do not depend on the number of threads
 _WAVES = 512, 8192  # fewest and most rows after which earlier ones hear of them, which raises what a pair must reach
-_WAVE_PAIRS = 1 << 21  # pairs of a wave, 50 MB, from which the next ones are smaller: inside a wave nobody is sifted
+_WAVE_PAIRS = 1 << 19  # pairs of a wave, 13 MB, from which the next ones are smaller: inside a wave nobody is sifted
 _BLOCKS = 1024, 8192  # fewest and most places of a block: see `_block_size`
 
 _LEFT_TO_BOUND = 0.7  # length of a row's common terms, relative to the usual toll: longer ones leave more to finish

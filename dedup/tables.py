@@ -174,10 +174,11 @@ def pairs_table(documents: pa.Table, parts: list[pa.Table]) -> pa.Table:
     left, right = pairs["left"].to_numpy(), pairs["right"].to_numpy()
     swap = rank[left] > rank[right]
     left, right = np.where(swap, right, left), np.where(swap, left, right)
-    hours = hours_of(documents["published_at"])
-    table = pair_rows(pairs, ids.take(pa.array(left)), ids.take(pa.array(right)), np.abs(hours[left] - hours[right]))
     order = np.lexsort((rank[right], rank[left], pc.equal(pairs["level"], "story").to_numpy()))
-    return table.take(pa.array(order))
+    del parts, swap  # where many are alike these are most of what a run holds
+    pairs, left, right = pairs.drop_columns(["left", "right"]).take(pa.array(order)), left[order], right[order]
+    hours = hours_of(documents["published_at"])
+    return pair_rows(pairs, ids.take(pa.array(left)), ids.take(pa.array(right)), np.abs(hours[left] - hours[right]))
 
 
 def hours_of(published: pa.ChunkedArray) -> _Float:
@@ -212,7 +213,7 @@ def story_pairs(links: pa.Table, unlike: dict[str, pa.Table], story: _Int, repre
     """
     every = pa.concat_tables([links, *unlike.values()])
     left, right, score = (every[name].to_numpy() for name in ("left", "right", "score"))
-    reason = np.repeat([TREE_CUT, *unlike], [len(links), *map(len, unlike.values())]).astype(object)
+    reason = np.repeat(np.array([TREE_CUT, *unlike], object), [len(links), *map(len, unlike.values())])
     held = (story[left] == story[right]) & (reason == TREE_CUT)
     least = best_scores(len(story), left, right, missed(score, held), NEAREST_REFUSED)[:, -1]
     ends = representatives[left], representatives[right]
@@ -257,7 +258,7 @@ def evidence(
         {
             "left": pa.array(left, pa.int64()),
             "right": pa.array(right, pa.int64()),
-            "level": pa.array(np.full(n, level), pa.string()),
+            "level": pa.repeat(level, n),
             "kind": pa.array(np.broadcast_to(kind, n), pa.string()),
             **{name: scores.get(name, empty) for name in ("jaccard", "containment", "cosine", "score")},
             "accepted": pa.array(np.broadcast_to(accepted, n), pa.bool_()),
