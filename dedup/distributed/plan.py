@@ -1,14 +1,15 @@
 """What a distributed job will do, before it runs: its stages, with estimated rows and bytes.
 
-The estimates start from what Spark shuffled for 50,000 articles resampled over one year, and grow with the measured
-slope; docs/spark.md says how they were measured.
+The estimates start from what Spark shuffled for 200,000 articles resampled over one year, and grow with the slope from
+50,000 to there, up to what the budgets of pairs let through; docs/spark.md says how they were measured.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
-MEASURED = 50_000  # documents on which the figures of `STAGES` were measured
+MEASURED = 200_000  # documents on which the figures of `STAGES` were measured
 _TEXT_BYTES = 2_226  # of an article there
 _LEAST, _MOST = 8 << 20, 128 << 20
 _TASK = 25  # times the bytes of its texts that a part takes at its peak; measured, as is what Python takes beside it
@@ -23,16 +24,17 @@ class Stage(NamedTuple):
     rows: float  # a document
     bytes: float  # a document; those that hold whole texts grow with these
     slope: float  # of log bytes against log documents
+    most: float = math.inf  # times these bytes a document: its pairs are limited, and each asks for one text at most
 
 
 STAGES = (
     Stage("read", 4, "documents, sketches, terms", 12.0, 8_100, 1.0),
-    Stage("boilerplate", 17, "shingles, documents", 346.4, 28_000, 1.0),
-    Stage("copies", 14, "bands, shingles, sketches", 189.6, 21_500, 1.24),
-    Stage("groups", 24, "pairs, labels", 12.1, 8_100, 1.0),
-    Stage("similar pairs", 19, "vectors, pairs, texts", 376.5, 40_800, 1.26),
-    Stage("linkage", 5, "links", 18.9, 260, 1.0),
-    Stage("canonical", 13, "compared documents, tables", 73.6, 9_400, 1.05),
+    Stage("boilerplate", 17, "shingles, documents", 346.4, 3_900, 1.0),
+    Stage("copies", 14, "bands, shingles, sketches", 264.0, 13_600, 1.65, 13),
+    Stage("groups", 24, "pairs, labels", 12.1, 530, 1.0),
+    Stage("similar pairs", 25, "vectors, pairs, texts", 540.0, 23_000, 1.52, 13),
+    Stage("linkage", 5, "links", 18.9, 55, 1.0),
+    Stage("canonical", 13, "compared documents, tables", 79.0, 3_000, 1.19, 2),
 )
 _LEFT_OUT = {
     "exact": ("boilerplate", "similar pairs", "linkage"),
@@ -68,7 +70,7 @@ def estimate(documents: int, size: int, text_bytes: int, level: str) -> dict[str
     stages = []
     for stage in STAGES:
         if stage.name not in _LEFT_OUT[level]:
-            grown = documents * max(documents / MEASURED, 0.01) ** (stage.slope - 1)
+            grown = documents * min(max(documents / MEASURED, 0.01) ** (stage.slope - 1), stage.most)
             stages.append(
                 {
                     "stage": stage.name,
