@@ -10,8 +10,8 @@ from dedup import endings, signals
 def main() -> None:
     """Run the command line; the entry point of `dedup`."""
     endings.begin(sys.argv[1:])
-    signals.install()
     try:
+        signals.install()  # inside: a signal may come the moment it is heard
         from dedup import cli  # noqa: PLC0415 - a tenth of a second, in which a signal may come
 
         cli.main()

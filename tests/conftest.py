@@ -31,6 +31,11 @@ FILES = {"documents.parquet", "groups.parquet", "clusters.parquet", "pairs.parqu
 _LINES = pyarrow.csv.ParseOptions(newlines_in_values=True)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that one core does not end with it alone."""
+    items.sort(key=lambda item: "spark" not in item.path.name)
+
+
 def make_result(path: str = "in.jsonl", extra: dict | None = None) -> Result:
     """Six articles: a story of three in two groups, a story of two copies, and one alone."""
     documents, groups, clusters = [], [], []

@@ -27,6 +27,7 @@ FINE = {
     *((f"reading/{name}.py", "urllib") for name in ("html", "partitions")),  # urllib.parse alone
     *(("remote/http.py", name) for name in ("http", "socket", "ssl", "urllib")),  # where a URL was given
     ("remote/urls.py", "urllib"),
+    ("distributed/blocks.py", "urllib"),  # urllib.parse alone: Spark's names of files
 }
 CALLS = {"eval", "exec", "compile", "__import__", "breakpoint", "input"}
 OF_OS = re.compile(r"system|popen|exec\w*|spawn\w*|posix_spawn\w*|fork\w*")
