@@ -23,6 +23,7 @@ class Clock:
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Time a stage, and say when it begins and ends."""
+        trim()  # what was given up since the last one
         start, self._stage, self._done = time.perf_counter(), name, 0
         self._progress(name, 0, None)
         yield

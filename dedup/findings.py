@@ -31,7 +31,7 @@ class Corpus:
     documents: pa.Table  # schema.DOCUMENTS without text (unless wanted), excerpt, content_key, kept columns
     sketches: pa.Table  # schema.sketches, without boilerplate once that is learnt
     whole: pa.Table  # resemblance.TEMPLATE_COLUMNS of the sketches, with it
-    terms: pa.Table  # schema.TERMS
+    terms: pa.Table  # schema.TERMS; the language alone once they are numbered
     traces: pa.Table  # schema.TRACES
     source: reading.Source
     spill: Spill

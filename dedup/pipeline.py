@@ -103,7 +103,9 @@ def cluster(
         corpus = read(articles, params, policy, local, clock)
         corpus = without_boilerplate(corpus, params, clock, local.map)
         copies = find_copies(corpus, params, policy, clock, local.map)
-        found = find_stories(corpus, copies, params, local, clock)
+        corpus, counted = count_terms(corpus, copies, params, clock, local.map)
+        found = relate(corpus, copies, counted, params, local, clock)
+        corpus, found = settled(corpus, found)
         with clock.stage("canonical"):
             chosen = choose_canonicals(corpus, copies, found, params, policy)
             result = build_result(corpus, copies, found, chosen)
@@ -127,7 +129,7 @@ def read(source: Any, params: Params, policy: tuple[Rule, ...], engine: LocalEng
         documents = Rows(spill, empty[0].schema)
         sketches, terms, traces = (Columns(spill, table.schema) for table in empty[1:])
         every: tuple[Rows | Columns, ...] = documents, sketches, terms, traces
-        _sort(parts, every, engine)
+        _sort(parts, every)
         trim()
         kept = sketches.table()
         whole = kept.select(resemblance.TEMPLATE_COLUMNS)
@@ -136,15 +138,17 @@ def read(source: Any, params: Params, policy: tuple[Rule, ...], engine: LocalEng
         return Corpus(table, kept, whole, terms.table(), traces.table(), origin, spill, bound)
 
 
-def _sort(parts: Shuffle, every: tuple[Rows | Columns, ...], engine: LocalEngine) -> None:
-    """Append what the parts hold, by content key; of each table the unsorted columns go one by one."""
+def _sort(parts: Shuffle, every: tuple[Rows | Columns, ...]) -> None:
+    """Append what the parts hold, by content key; one column at a time is there twice."""
     for part in parts.parts():
         order = pc.sort_indices(part[0], [("content_key", "ascending"), ("doc_id", "ascending")])
         for grown in every:
             fields, columns = part[0].schema, part.pop(0).columns
-            unsorted = (columns.pop(0) for _ in fields)
-            ranked = engine.map(partial(schema.take_values, rows=order), unsorted)
-            grown.append(pa.Table.from_arrays(list(ranked), schema=fields))
+            ranked = []
+            while columns:
+                ranked.append(schema.take_values(columns.pop(0), order))
+                trim()
+            grown.append(pa.Table.from_arrays(ranked, schema=fields))
 
 
 def without_boilerplate(corpus: Corpus, params: Params, clock: Clock, each: Each = map) -> Corpus:
@@ -208,6 +212,36 @@ def find_copies(corpus: Corpus, params: Params, policy: tuple[Rule, ...], clock:
 
 def find_stories(corpus: Corpus, copies: Copies, params: Params, engine: LocalEngine, clock: Clock) -> Stories:
     """Run pass 2 over the representatives; below the story level every group is its own story."""
+    _, counted = count_terms(corpus, copies, params, clock, engine.map)
+    return relate(corpus, copies, counted, params, engine, clock)
+
+
+def count_terms(
+    corpus: Corpus, copies: Copies, params: Params, clock: Clock, each: Each = map
+) -> tuple[Corpus, weighing.CountMatrix | None]:
+    """Give the terms of the representatives columns, and drop those of all documents; None below the story level."""
+    if params.level != "story":
+        return corpus, None
+    with clock.stage("terms"):
+        positions = np.sort(copies.representative)
+        matrix = weighing.count_matrix(corpus.terms, chosen=positions, spill=corpus.spill, each=each)
+        return replace(corpus, terms=corpus.terms.select(["language"])), matrix
+
+
+def relate(
+    corpus: Corpus,
+    copies: Copies,
+    counted: weighing.CountMatrix | None,
+    params: Params,
+    engine: LocalEngine,
+    clock: Clock,
+) -> Stories:
+    """Link the representatives that report one story, and group them.
+
+    Parameters
+    ----------
+    counted : their terms, which become the vectors; None: no two are alike
+    """
     k = len(copies.representative)
     order = np.argsort(copies.representative)
     rank = np.empty(k, np.int64)
@@ -217,11 +251,10 @@ def find_stories(corpus: Corpus, copies: Copies, params: Params, engine: LocalEn
     links = evidence = schema.LINKS.empty_table()
     unlike = dict[str, pa.Table]()
     around, label = stories.NOTHING_AROUND, np.arange(k)
-    if params.level == "story":
+    if counted is not None:
         with clock.stage("vectors"):
-            vectors = weighing.vectors(
-                corpus.terms, weighing.background(), chosen=positions, spill=corpus.spill, each=engine.map
-            )
+            language = corpus.terms["language"].take(pa.array(positions))
+            vectors = weighing.weigh(counted, language, weighing.background(), spill=corpus.spill, each=engine.map)
         with clock.stage("similar pairs"):
             days = timing.telling_days(corpus.sketches["hours"].to_numpy()[positions])
             refused = refused_pairs(copies, rank)
@@ -239,6 +272,12 @@ def find_stories(corpus: Corpus, copies: Copies, params: Params, engine: LocalEn
         with clock.stage("linkage"):
             label = np.unique(stories.link(k, evidence, params.stories), return_inverse=True)[1]
     return Stories(positions, rank, vectors, around, links, unlike, evidence, label)
+
+
+def settled(corpus: Corpus, found: Stories) -> tuple[Corpus, Stories]:
+    """Drop what nobody looks at once the stories are known: it would be there beside the tables."""
+    whole, evidence = corpus.whole.schema.empty_table(), found.evidence.schema.empty_table()
+    return replace(corpus, whole=whole), replace(found, evidence=evidence)
 
 
 def choose_canonicals(

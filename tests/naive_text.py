@@ -228,13 +228,18 @@ def lookup(keys, values):
     return [keys.index(value) if value in keys else -1 for value in values]
 
 
-def count_peers(rows, group, lacking, documents, size):
-    of_term = [[g for row, g in zip(rows, group, strict=True) if c in row] for c in range(size)]
+def count_peers(rows, group, lacking, documents, some):
+    of_term = [[g for row, g in zip(rows, group, strict=True) if c in row] for c in some]
     return (
         [len(groups) for groups in of_term],
         [sum(lacking[g] for g in groups) for groups in of_term],
         [sum(documents[g] for g in groups) for groups in of_term],
     )
+
+
+def falling_ranks(counts):
+    by_count = sorted(range(len(counts)), key=lambda place: (-counts[place], place))
+    return [by_count.index(place) for place in range(len(counts))]
 
 
 def unit_rows(rows, idf):

@@ -309,15 +309,25 @@ def test_lookup(keys, values):
 @given(
     st.lists(st.tuples(st.sets(st.integers(0, 4)), st.integers(0, 2)), max_size=8),
     st.lists(st.booleans(), min_size=3, max_size=3),
+    st.integers(0, 4),
 )
-def test_count_peers(documents, lacking):
+def test_count_peers(documents, lacking, first):
     rows, group = [sorted(row) for row, _ in documents], [g for _, g in documents]
     sizes = np.bincount(np.array(group, np.int64), minlength=3)
     columns, offsets = naive.ragged(rows, np.int32)
-    counted = np.zeros(5, np.int32), np.zeros(5, np.int32), np.zeros(5)
-    tfidf.count_peers(columns, offsets, np.array(group, np.int64), np.array(lacking), sizes, *counted)
-    wanted = naive.count_peers(rows, group, lacking, sizes.tolist(), 5)
+    some = range(first, min(first + 3, 5))
+    counted = np.zeros(len(some), np.int32), np.zeros(len(some), np.int32), np.zeros(len(some))
+    tfidf.count_peers(columns, offsets, np.array(group, np.int64), np.array(lacking), sizes, first, *counted)
+    wanted = naive.count_peers(rows, group, lacking, sizes.tolist(), some)
     assert [counts.tolist() for counts in counted] == list(wanted)
+
+
+@quick
+@given(st.lists(st.integers(0, 5)))
+def test_falling_ranks(counts):
+    ranks = tfidf.falling_ranks(np.array(counts, np.int32))
+    assert ranks.dtype == np.uint32
+    assert ranks.tolist() == naive.falling_ranks(counts)
 
 
 @quick

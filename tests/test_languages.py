@@ -14,6 +14,7 @@ import pytest
 
 import dedup
 from dedup import languages, schema, text, weighing
+from dedup.foreign import foreign_idf, foreign_terms
 from dedup.kernels import tfidf
 from dedup.params import StoryParams
 
@@ -221,19 +222,17 @@ class TestForeignTerms:
         language = pa.chunked_array([["en", "ru", None]])
         columns = np.array([0, 1, 2, *range(2, 10), 0, 1], np.int32)
         known = np.arange(10) < 2
-        foreign, peers = weighing.foreign_terms(language, columns, np.array([0, 3, 11, 13]), known)
+        ((some, foreign, peers),) = foreign_terms(language, columns, np.array([0, 3, 11, 13]), known)
+        assert some == slice(0, 10)
         assert foreign.tolist() == [column > 2 for column in range(10)]
         assert (peers[3:] == 1).all()
         # Four unknown words are too few to say that the language is.
-        few, _ = weighing.foreign_terms(language, columns[:7], np.array([0, 3, 7, 7]), known)
-        assert not few.any()
+        assert not list(foreign_terms(language, columns[:7], np.array([0, 3, 7, 7]), known))
 
     def test_common_words_count_little_in_a_large_batch_of_one_language(self):
-        assert (np.diff(weighing.foreign_idf(np.arange(1, 401), np.full(400, 400.0), 41_927)) <= 0).all()
-        assert weighing.foreign_idf(np.array([1, 400]), np.full(2, 400.0), 41_927) == pytest.approx(
-            [log(41_928), 0], abs=0.01
-        )
-        assert weighing.foreign_idf(np.array([9]), np.array([1.0]), 41_927) == [0]  # a word of nine languages
+        assert (np.diff(foreign_idf(np.arange(1, 401), np.full(400, 400.0), 41_927)) <= 0).all()
+        assert foreign_idf(np.array([1, 400]), np.full(2, 400.0), 41_927) == pytest.approx([log(41_928), 0], abs=0.01)
+        assert foreign_idf(np.array([9]), np.array([1.0]), 41_927) == [0]  # a word of nine languages
 
 
 class TestCopies:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dedup import schema, weighing
+from dedup import foreign, schema, weighing
 from dedup.distributed.flow import Message, Tables, deal, part_of_hash, rows
 from dedup.errors import ResourceError
 from dedup.kernels import postings, tfidf
@@ -76,7 +76,7 @@ def summed(spoken: Mapping[int, pa.Table]) -> pa.Table:
     """Sum over the parts, and tell which languages the background lacks: [language, documents, lacking]."""
     languages = _by_language(pa.concat_tables([_SPOKEN.empty_table(), *spoken.values()]))
     seen, terms = (languages[name].to_numpy() for name in ("known", "terms"))
-    lacking = pa.array(weighing.lacks(seen.astype(np.float64), terms))
+    lacking = pa.array(foreign.lacks(seen.astype(np.float64), terms))
     return languages.select(["language", "documents"]).append_column("lacking", lacking)
 
 
@@ -112,9 +112,9 @@ def weigh(part: int, tables: Tables, *, n: int) -> Iterator[Message]:
     idf = weighing.mean_idf(frequency, n, common, background.documents)
     if "alien" in counted.column_names:
         own = frequency.astype(np.float64)
-        strange = weighing.are_foreign(own, total("alien"), common > 0)
+        strange = foreign.are_foreign(own, total("alien"), common > 0)
         peers = total("peers") / np.maximum(own, 1)
-        idf[strange] = weighing.foreign_idf(frequency[strange], peers[strange], background.documents)
+        idf[strange] = foreign.foreign_idf(frequency[strange], peers[strange], background.documents)
     yield Message("weighed", part, pa.table({"term": terms, "frequency": frequency, "idf": idf}))
     level, size = np.unique(frequency, return_counts=True)
     yield Message("levels", part, pa.Table.from_arrays([pa.array(level), pa.array(size)], schema=_LEVELS))

@@ -121,24 +121,58 @@ def count_peers(
     group: npt.NDArray[np.int64],
     lacking: npt.NDArray[np.bool_],
     documents: npt.NDArray[np.int64],
+    first: int,
     own: npt.NDArray[np.int32],
     alien: npt.NDArray[np.int32],
     peers: npt.NDArray[np.float64],
 ) -> None:
-    """Count for each term its documents, those among them of some groups, and the documents of all their groups.
+    """Count for each of some terms its documents, those among them of some groups, and the documents of their groups.
 
     Parameters
     ----------
     columns : int32[m], offsets : int64[n + 1], distinct terms of each document
     group : int64[n], of each document; lacking : bool[g], the groups that count; documents : int64[g] in each group
+    first : the first of the v terms that are counted
     own, alien : int32[v], peers : float64[v], added to in place. O(m).
     """
     for d in range(len(offsets) - 1):
         is_lacking, of_group = lacking[group[d]], float(documents[group[d]])
         for i in range(offsets[d], offsets[d + 1]):
-            own[columns[i]] += 1
-            alien[columns[i]] += is_lacking
-            peers[columns[i]] += of_group
+            place = columns[i] - first
+            if 0 <= place < len(own):
+                own[place] += 1
+                alien[place] += is_lacking
+                peers[place] += of_group
+
+
+@kernel
+def falling_ranks(counts: npt.NDArray[np.int32]) -> Any:
+    """Rank by falling count, ties by place: by counting (Knuth 1998, section 5.2, algorithm D).
+
+    Parameters
+    ----------
+    counts : int32[v], not negative
+
+    Returns
+    -------
+    uint32[v]. O(v + the largest count).
+    """
+    most = 0
+    for k in range(len(counts)):
+        most = max(most, counts[k])
+    begin = np.zeros(most + 2, np.uint32)  # of the ranks of each count; those of a larger one come before it
+    for k in range(len(counts)):
+        begin[counts[k]] += np.uint32(1)
+    total = np.uint32(0)
+    for count in range(most, -1, -1):
+        size = begin[count]
+        begin[count] = total
+        total = np.uint32(total + size)
+    ranks = np.empty(len(counts), np.uint32)
+    for k in range(len(counts)):
+        ranks[k] = begin[counts[k]]
+        begin[counts[k]] += np.uint32(1)
+    return ranks
 
 
 @kernel
