@@ -14,10 +14,12 @@ import numpy.typing as npt
 from dedup.kernels import cosine, nearest, postings
 from dedup.params import StoryParams
 from dedup.spill import IN_MEMORY, Each, Spill
+from dedup.stores import joined
 
 _Int = npt.NDArray[np.int64]
 _Float = npt.NDArray[np.float64]
-_Pairs = tuple[_Int, _Int, _Float]  # later place, earlier place, cosine
+Placed = npt.NDArray[np.uint32]
+_Pairs = tuple[Placed, Placed, _Float]  # later place, earlier place, cosine
 
 _CHUNK = 128  # rows a thread takes at a time; fixed, so that results do not depend on the number of threads
 _WAVES = 512, 8192  # fewest and most rows after which earlier ones hear of them, which raises what a pair must reach
@@ -115,7 +117,8 @@ def sift(
     arrays = places.order, *places[:3], places.begin, size, *_index(places, size, spill)
     common: Any = postings.common_parts(*places[:3], places.order, postings.CHECKPOINTS)
     fading = params.decay_floor, params.time_scale
-    found: list[_Pairs] = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]
+    # Where all are alike what is kept here is most of what the job holds: half of it are places.
+    later, earlier, likeness = [np.empty(0, np.uint32)], [np.empty(0, np.uint32)], [np.empty(0)]
     total, wave, at_once, crowded = held, first, 0, False
     while wave < n:
         at_once = min(max(wave // 4, _WAVES[0]), at_once or _WAVES[1])
@@ -137,7 +140,7 @@ def sift(
         nearest.settle(wave, end, left, right, plain, places.days, places.shares, *state, *fading)
         if told is not None:
             heard = plain >= state.least[right]
-            told.append((left[heard], right[heard], plain[heard]))
+            told.append((left[heard].astype(np.uint32), right[heard].astype(np.uint32), plain[heard]))
         outweighs = plain >= state.halves[left] + state.halves[right]
         at_once = _next_wave(end - wave, len(left))
         # Where all are alike, the next ones look at the most likely places alone.
@@ -149,10 +152,11 @@ def sift(
             skipped["story_pairs"] += len(strong) - int(strong.sum())
             total -= len(strong) - int(strong.sum())
             kept = kept[0][strong], kept[1][strong], kept[2][strong]
-        found.append(kept)
+        later.append(kept[0].astype(np.uint32))
+        earlier.append(kept[1].astype(np.uint32))
+        likeness.append(kept[2])
         wave = end
-    left, right, plain = (np.concatenate(column) for column in zip(*found, strict=True))
-    return left, right, plain
+    return joined(later), joined(earlier), joined(likeness)
 
 
 def tolls(state: State, shares: _Float) -> _Float:

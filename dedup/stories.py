@@ -247,7 +247,7 @@ def _crowded_pairs(
 def _sifted_in_order(
     rows: Vectors, order: _Int, days: _Float, refused: tuple[_Int, _Int], shares: _Float,
     params: StoryParams, each: Each, spill: Spill, skipped: Counter[str],
-) -> tuple[_Int, _Int, _Float, _Int, _Float, _Float]:  # fmt: skip
+) -> tuple[sifting.Placed, sifting.Placed, _Float, _Int, _Float, _Float]:  # fmt: skip
     """Do so by place: all but `rows` is in the given order of the rows."""
     n = len(order)
     undated, low, high = sifting.within(days, params.window, params.window_nearest)

@@ -6,6 +6,7 @@ the order of their position.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -175,10 +176,13 @@ def pairs_table(documents: pa.Table, parts: list[pa.Table]) -> pa.Table:
     swap = rank[left] > rank[right]
     left, right = np.where(swap, right, left), np.where(swap, left, right)
     order = np.lexsort((rank[right], rank[left], pc.equal(pairs["level"], "story").to_numpy()))
-    del parts, swap  # where many are alike these are most of what a run holds
-    pairs, left, right = pairs.drop_columns(["left", "right"]).take(pa.array(order)), left[order], right[order]
+    left, right = left[order], right[order]
     hours = hours_of(documents["published_at"])
-    return pair_rows(pairs, ids.take(pa.array(left)), ids.take(pa.array(right)), np.abs(hours[left] - hours[right]))
+    a, b, apart = ids.take(pa.array(left)), ids.take(pa.array(right)), np.abs(hours[left] - hours[right])
+    columns = dict(zip(pairs.column_names, pairs.columns, strict=True))
+    # Where many are alike these are most of what a run holds: a column at a time is there twice.
+    del parts, pairs, rank, swap, left, right, columns["left"], columns["right"]
+    return pair_rows(((name, columns.pop(name).take(pa.array(order))) for name in list(columns)), a, b, apart)
 
 
 def hours_of(published: pa.ChunkedArray) -> _Float:
@@ -187,18 +191,20 @@ def hours_of(published: pa.ChunkedArray) -> _Float:
     return hours
 
 
-def pair_rows(pairs: pa.Table, doc_id_a: pa.Array, doc_id_b: pa.Array, hours_apart: _Float) -> pa.Table:
+def pair_rows(
+    pairs: Iterable[tuple[str, pa.ChunkedArray]], doc_id_a: pa.Array, doc_id_b: pa.Array, hours_apart: _Float
+) -> pa.Table:
     """Return evidence with ids instead of positions, in its order.
 
     Parameters
     ----------
-    pairs : of `evidence`
+    pairs : columns of `evidence` by name, each used once
     doc_id_a, doc_id_b : the smaller and the larger id of each pair
     """
     made = {"doc_id_a": doc_id_a, "doc_id_b": doc_id_b, "hours_apart": rounded(hours_apart)}
-    made |= {name: rounded(pairs[name].to_numpy()) for name in ("jaccard", "containment", "cosine", "score")}
-    columns = [made[name] if name in made else pairs[name] for name in schema.RUN_PAIRS.names]
-    return pa.Table.from_arrays(columns, schema=schema.RUN_PAIRS)
+    for name, column in pairs:
+        made[name] = rounded(column.to_numpy()) if pa.types.is_floating(column.type) else column
+    return pa.Table.from_arrays([made[name] for name in schema.RUN_PAIRS.names], schema=schema.RUN_PAIRS)
 
 
 def story_pairs(links: pa.Table, unlike: dict[str, pa.Table], story: _Int, representatives: _Int) -> pa.Table:

@@ -100,7 +100,8 @@ def _named(found: pa.Table, facts: pa.Table, known: pa.Table) -> pa.Table:
     left, right = (row[np.searchsorted(place, end)] for end in ends(found))
     a, b = (doc_id.take(pa.array(end)) for end in (left, right))
     swap = pc.greater(a, b)
+    columns = zip(found.column_names, found.columns, strict=True)
     named = run_tables.pair_rows(
-        found, pc.if_else(swap, b, a), pc.if_else(swap, a, b), np.abs(hours[left] - hours[right])
+        columns, pc.if_else(swap, b, a), pc.if_else(swap, a, b), np.abs(hours[left] - hours[right])
     )
     return named.sort_by(list(ORDERS["pairs"]))
