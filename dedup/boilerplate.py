@@ -18,7 +18,7 @@ from dedup import recurring, schema, stripping
 from dedup.kernels import hashing, passages
 from dedup.params import BoilerplateParams, DuplicateParams
 from dedup.recurring import Scope
-from dedup.spill import IN_MEMORY, Each, Spill
+from dedup.spill import IN_MEMORY, Each, Spill, trim
 from dedup.stores import Columns
 from dedup.stripping import Permutations, Read, steps
 from dedup.text import Comparable
@@ -31,7 +31,8 @@ Learn = Callable[[pa.Table], Weigh]
 FREQUENCY_SAMPLE = 4096  # documents from which the weights of terms are learnt
 MOST_LEARNT = 32_768  # documents of all, where there are many passages
 _READ_BYTES = 32  # of what was read, for each shingle of a text
-_WEIGHED_BYTES = 64  # while a document is weighed, likewise
+_STRIPPED_BYTES = 96  # while they are taken out, likewise
+_WEIGHED_BYTES = 160  # while a document is weighed
 _PICKED = 16  # arrays that are read of a picked document, by some threads at a time
 
 
@@ -98,6 +99,7 @@ def strip(
     flagged = _learnt(every, source, params, learn, spill, each)
     if not len(flagged):
         return Stripped(sketches, terms, 0, 0)
+    trim()  # learning took as much again as the sketches
     left = Columns(spill, sketches.schema), Columns(spill, terms.schema)
     documents = shingles = 0
 
@@ -105,7 +107,7 @@ def strip(
         flags = stripping.listed(flagged, offsets, np.arange(*bounds))
         return stripping.stripped(every.slice(*bounds), flags, params, permutations)
 
-    for *tables, changed, gone in each(without, spill.slices(offsets, _READ_BYTES)):
+    for *tables, changed, gone in each(without, spill.slices(offsets, _STRIPPED_BYTES)):
         for grown, table in zip(left, tables, strict=True):
             grown.append(table)
         documents += changed

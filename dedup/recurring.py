@@ -86,7 +86,7 @@ class _Shingles(NamedTuple):
     def held(self, some: tuple[int, int], counted: _Bool, frequent: _Hashes) -> tuple[_Int, _Rows, _Rows]:
         """Return places, documents and keys of the frequent ones."""
         places, rows, hashes = self.common(some, counted, 0, 1)
-        key = tfidf.lookup(frequent, hashes)
+        key = tfidf.lookup(frequent, tfidf.index(frequent), hashes)
         return places[key >= 0], rows[key >= 0].astype(np.uint32), key[key >= 0].astype(np.uint32)
 
 

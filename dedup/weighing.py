@@ -6,7 +6,8 @@ Half of a weight comes from background frequencies, so that a batch of five arti
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cache, partial
+from dataclasses import dataclass
+from functools import cache, cached_property, partial
 from importlib import resources
 from typing import Any, NamedTuple
 
@@ -32,7 +33,8 @@ _ENTRY_BYTES = 24  # a term while it is weighed: hash, count, column and weight
 _AT_ONCE = 1 << 18  # terms
 
 
-class Background(NamedTuple):
+@dataclass(frozen=True)
+class Background:
     """In how many of `documents` articles each of some terms occurs; terms : uint64[b], sorted; counts : int32[b]."""
 
     terms: npt.NDArray[np.uint64]
@@ -41,8 +43,13 @@ class Background(NamedTuple):
 
     def of(self, terms: npt.NDArray[np.uint64]) -> _Int:
         """Return in how many documents each of some terms occurs, int64[t]."""
-        place = tfidf.lookup(self.terms, terms)
+        place = tfidf.lookup(self.terms, self._starts, terms)
         return np.where(place >= 0, self.counts[place], 0).astype(np.int64)
+
+    @cached_property
+    def _starts(self) -> npt.NDArray[np.uint32]:
+        starts: npt.NDArray[np.uint32] = tfidf.index(self.terms)
+        return starts
 
 
 class Vectors(NamedTuple):
@@ -126,11 +133,12 @@ def count_matrix(
         )
 
     known = distinct(each(lambda part: distinct([schema.ragged(read(part)["terms"])[0]]), parts))
+    starts = tfidf.index(known)
     columns, counts = spill.array(int(offsets[-1]), np.int32), spill.array(int(offsets[-1]), np.int32)
 
     def locate(part: tuple[int, int]) -> None:
         table, here = read(part), slice(offsets[part[0]], offsets[part[1]])
-        columns[here] = tfidf.lookup(known, schema.ragged(table["terms"])[0])
+        columns[here] = tfidf.lookup(known, starts, schema.ragged(table["terms"])[0])
         counts[here] = schema.ragged(table["counts"])[0]
 
     for _ in each(locate, parts):
@@ -255,7 +263,7 @@ def top_terms(rows: Vectors, story: _Int, words: dict[int, str], count: int = NA
     list of k strings, terms separated by ", ".
     """
     nameable = np.sort(np.fromiter(words, np.uint64, len(words)))
-    named = tfidf.lookup(nameable, rows.terms) >= 0
+    named = tfidf.lookup(nameable, tfidf.index(nameable), rows.terms) >= 0
     members = np.argsort(story, kind="stable")
     bounds = np.searchsorted(story[members], np.arange(int(story.max(initial=-1)) + 2))
     found = tfidf.heaviest(rows.indptr, rows.indices, rows.data, named, members, bounds, count)

@@ -224,6 +224,11 @@ def count_terms(bodies, titles, title_weight, stop_words, spoken):
     return counted
 
 
+def index(keys, slots):
+    size = 2**64 // slots
+    return [sum(key < slot * size for key in keys) for slot in range(slots + 1)]
+
+
 def lookup(keys, values):
     return [keys.index(value) if value in keys else -1 for value in values]
 

@@ -300,7 +300,9 @@ def test_language_votes(strings, most, listed):
 def test_lookup(keys, values):
     keys = sorted(keys)
     values = values + keys[::3]
-    found = tfidf.lookup(np.array(keys, np.uint64), np.array(values, np.uint64))
+    starts = tfidf.index(np.array(keys, np.uint64))
+    assert starts.tolist() == naive.index(keys, len(starts) - 1)
+    found = tfidf.lookup(np.array(keys, np.uint64), starts, np.array(values, np.uint64))
     assert found.dtype == np.int32
     assert found.tolist() == naive.lookup(keys, values)
 

@@ -113,7 +113,7 @@ class TestLists:
         assert len(words) >= 50 and len(words) == len(set(words))
         known = languages.stop_words()
         tokens = text.tokenise(text.comparable(pa.array(words))).hashes
-        place = tfidf.lookup(known.hashes, tokens)
+        place = tfidf.lookup(known.hashes, tfidf.index(known.hashes), tokens)
         assert (place >= 0).all()
         assert (known.languages[place] >> np.uint64(known.names.index(name)) & np.uint64(1)).all()
 

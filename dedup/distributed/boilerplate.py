@@ -72,8 +72,8 @@ def _places(part: int, tables: Tables, *, starts: _Int, parts: int) -> Iterator[
     offsets = np.concatenate(([0], np.cumsum(tables["evidence"]["size"].to_numpy())))
     listed = np.empty(0, np.int64)
     if "entries" in tables and "told" in tables:
-        entries = tables["entries"]
-        told = tfidf.lookup(sorted_keys(tables["told"]), entries["key"].to_numpy()) >= 0
+        entries, keys = tables["entries"], sorted_keys(tables["told"])
+        told = tfidf.lookup(keys, tfidf.index(keys), entries["key"].to_numpy()) >= 0
         listed = recurring.union([entries["place"].to_numpy()[told]])
     yield Message("places", part, pa.table({"place": listed}))
     if (repeated := tables.get("repeated")) is None:

@@ -12,7 +12,7 @@ from dedup import schema, sifting, stories, timing
 from dedup.distributed.flow import Tables
 from dedup.distributed.timeslots import TimeSlots
 from dedup.distributed.vectors import Frequencies
-from dedup.kernels import postings, tfidf
+from dedup.kernels import postings
 from dedup.kernels.decay import mean_nearness
 from dedup.params import StoryParams
 
@@ -74,8 +74,7 @@ def _dense(indices: list[npt.NDArray[np.uint32]]) -> tuple[npt.NDArray[np.uint32
     """
     parts = [np.arange(postings.CHECKPOINTS[-1], dtype=np.uint32), *map(np.unique, indices)]
     columns = np.unique(np.concatenate(parts))
-    keys = columns.astype(np.uint64)
-    return columns, [tfidf.lookup(keys, some.astype(np.uint64)).astype(np.uint32) for some in indices]
+    return columns, [np.searchsorted(columns, some).astype(np.uint32) for some in indices]
 
 
 class Task(NamedTuple):

@@ -16,7 +16,7 @@ from dedup import languages, schema, sifting, stories, timing
 from dedup.distributed.flow import Dataset, Flow, Message, Tables, answer, ask, at, deal, part_of_place, reply
 from dedup.distributed.meetable import Given
 from dedup.distributed.meeting import AT_ONCE, Met, heard, rounds
-from dedup.kernels import feedback, nearest, tfidf
+from dedup.kernels import feedback, nearest
 
 _Int = npt.NDArray[np.int64]
 _Float = npt.NDArray[np.float64]
@@ -126,7 +126,7 @@ def _mixed(part: int, tables: Tables, *, number: int, given: Given) -> Iterator[
     left, right = left[order], right[order]
     indices, indptr = schema.ragged(vectors["indices"])
     columns = np.unique(indices)
-    used = tfidf.lookup(columns.astype(np.uint64), indices.astype(np.uint64)).astype(np.uint32)
+    used = np.searchsorted(columns, indices).astype(np.uint32)
     rows = indptr, used, schema.ragged(vectors["data"])[0], len(columns)
     place = vectors["place"].to_numpy()
     near = schema.matrix(ends["neighbours"])

@@ -174,7 +174,7 @@ def _keys(part: int, tables: Tables, *, scopes: Any, common: _Hashes | None, par
     for number, scope in enumerate(scopes(part, tables)):
         _, rows, hashes = _hashed(scope, tables["sketches"]["shingles"])
         if number == CORPUS and common is not None:
-            possible = tfidf.lookup(common, hashes) >= 0
+            possible = tfidf.lookup(common, tfidf.index(common), hashes) >= 0
             rows, hashes = rows[possible], hashes[possible]
         key, first, count = totals(hashes, scope.evidence[rows].astype(np.int64))
         asker, needed = np.full(len(key), part, np.int32), scope.needed[rows[first]]
@@ -216,7 +216,7 @@ def _entries(part: int, tables: Tables, *, scopes: Any, parts: int, params: Boil
     found = []
     for scope in scopes(part, tables):
         places, rows, hashes = _hashed(scope, sketches["shingles"])
-        at = tfidf.lookup(frequent, hashes)
+        at = tfidf.lookup(frequent, tfidf.index(frequent), hashes)
         kept = at >= 0
         entries = {"entries": places[kept], "rows": rows[kept].astype(np.uint32), "keys": at[kept].astype(np.uint32)}
         found.append(scope._replace(**entries))

@@ -86,7 +86,7 @@ def _runs(part: int, tables: Tables, *, starts: _Int, parts: int, params: Boiler
     if "entries" not in tables or "frequent" not in tables:
         return
     evidence, entries, known = tables["evidence"], tables["entries"], sorted_keys(tables["frequent"])
-    keys = tfidf.lookup(known, entries["key"].to_numpy())
+    keys = tfidf.lookup(known, tfidf.index(known), entries["key"].to_numpy())
     frequent = keys >= 0
     offsets = np.concatenate(([0], np.cumsum(evidence["size"].to_numpy())))
     scopes = []

@@ -149,7 +149,8 @@ def number(part: int, tables: Tables, *, offsets: dict[int, tuple[_Int, _Int]]) 
     column = np.empty(len(frequency), np.int64)
     within = np.arange(len(frequency)) - np.searchsorted(-ranked, -ranked)
     column[falling] = first[np.searchsorted(levels, ranked)] + within
-    place = tfidf.lookup(weighed["term"].to_numpy(), counted["term"].to_numpy())
+    terms = weighed["term"].to_numpy()
+    place = tfidf.lookup(terms, tfidf.index(terms), counted["term"].to_numpy())
     known = pa.table({"column": column.astype(np.uint32)[place], "idf": weighed["idf"].to_numpy()[place]})
     yield from deal("known", known, counted["asker"].to_numpy())
 

@@ -77,17 +77,16 @@ def count_terms(
 
 
 @kernel
-def lookup(keys: npt.NDArray[np.uint64], values: npt.NDArray[np.uint64]) -> Any:
-    """Find the place of each value among sorted distinct keys.
+def index(keys: npt.NDArray[np.uint64]) -> Any:
+    """Find where the keys of each combination of leading bits start, for `lookup`.
 
     Parameters
     ----------
-    keys : uint64[k], sorted and distinct; values : uint64[m]
+    keys : uint64[k], sorted and distinct
 
     Returns
     -------
-    int32[m]; -1 for a value that is no key. O(k + m) where keys are hashes: an index of their leading bits tells where
-    to look, which takes two to four bytes a key, and no key is moved.
+    uint32[2^b + 1], two to four bytes a key. O(k).
     """
     bits = 1
     while (_KEYS_A_SLOT << bits) < len(keys):
@@ -98,6 +97,25 @@ def lookup(keys: npt.NDArray[np.uint64], values: npt.NDArray[np.uint64]) -> Any:
         starts[(keys[k] >> shift) + np.uint64(1)] = k + 1
     for slot in range(1 << bits):
         starts[slot + 1] = max(starts[slot + 1], starts[slot])
+    return starts
+
+
+@kernel
+def lookup(keys: npt.NDArray[np.uint64], starts: npt.NDArray[np.uint32], values: npt.NDArray[np.uint64]) -> Any:
+    """Find the place of each value among sorted distinct keys.
+
+    Parameters
+    ----------
+    keys : uint64[k], sorted and distinct; starts : uint32[2^b + 1], their `index`; values : uint64[m]
+
+    Returns
+    -------
+    int32[m]; -1 for a value that is no key. O(m) where keys are hashes.
+    """
+    bits = 0
+    while (1 << bits) < len(starts) - 1:
+        bits += 1
+    shift = np.uint64(64 - bits)
     found = np.empty(len(values), np.int32)
     for i in range(len(values)):
         value, slot = values[i], values[i] >> shift
