@@ -19,7 +19,7 @@ from dedup import languages, schema
 from dedup.foreign import foreign_idf, foreign_terms
 from dedup.kernels import postings, tfidf
 from dedup.params import StoryParams
-from dedup.spill import IN_MEMORY, Each, Spill
+from dedup.spill import IN_MEMORY, Each, Spill, trim
 from dedup.stores import distinct
 from dedup.text import Comparable
 
@@ -133,6 +133,7 @@ def count_matrix(
         )
 
     known = distinct(each(lambda part: distinct([schema.ragged(read(part)["terms"])[0]]), parts))
+    trim()  # what the parts of it took
     starts = tfidf.index(known)
     columns, counts = spill.array(int(offsets[-1]), np.int32), spill.array(int(offsets[-1]), np.int32)
 
