@@ -213,5 +213,6 @@ def test_a_session_of_many_machines_needs_a_folder():
     class Session:
         conf = Conf()
 
-    with pytest.raises(SettingsError, match="checkpoint: got none for a session on yarn; name a folder"):
-        SparkEngine(Session())
+    for given in (None, ""):  # such as that of a variable that is not set
+        with pytest.raises(SettingsError, match="checkpoint: got none for a session on yarn; name a folder"):
+            SparkEngine(Session(), given)

@@ -64,7 +64,7 @@ class SparkEngine:
         self.parts = parts
         self._tmp_dir = tmp_dir
         self._remove: weakref.finalize[..., SparkEngine] | None = None  # where the folder is a temporary one
-        if checkpoint is None:
+        if not checkpoint:
             master = self.session.conf.get("spark.master", "") or ""
             if not master.startswith("local[") and master != "local":
                 raise SettingsError(
