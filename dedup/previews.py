@@ -44,6 +44,14 @@ def inspect(
     show_input(options.named(inputs, files_from), params, as_json, stdout)
 
 
+def show_job(inputs: list[str], params: Params, as_json: bool, to: Console, *, plan: bool, elsewhere: bool) -> None:
+    """Print what a job would read, or its stages on Spark; raises InputError for inputs that only Spark can look at."""
+    if elsewhere:
+        check_visible(inputs)
+    show = show_plan if plan else show_input
+    show(inputs, params, as_json, to)
+
+
 def show_input(inputs: list[str], params: Params, as_json: bool, to: Console) -> None:
     """Inspect inputs and print what was found."""
     from dedup import inspection, terminal

@@ -248,3 +248,27 @@ def faults(s3, s3_address, monkeypatch):
     with servers.proxy(s3_address) as plan:
         monkeypatch.setenv("AWS_ENDPOINT_URL", plan.address)
         yield plan
+
+
+@pytest.fixture(scope="module")
+def session(request, tmp_path_factory):
+    """A Spark session of two threads."""
+    sql = pytest.importorskip("pyspark.sql")
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # else the first python3 of PATH
+    builder = sql.SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
+    builder = builder.config("spark.sql.warehouse.dir", str(tmp_path_factory.mktemp("warehouse")))
+    found = builder.config("spark.log.level", "OFF").getOrCreate()
+    from pyspark import cloudpickle
+
+    cloudpickle.register_pickle_by_value(request.module)  # the workers cannot import tests
+    yield found
+    found.stop()
+
+
+@pytest.fixture
+def engine(session):
+    """An engine on it, with a temporary folder."""
+    from dedup.engines.spark import SparkEngine
+
+    with SparkEngine(session) as made:
+        yield made

@@ -18,6 +18,7 @@ WITHOUT = {
     "octets",
     "packing",
     "sifting",
+    "sorting",
     "store",
 }  # modules that hold no kernel
 

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import groupby
-from typing import Any
+from operator import itemgetter
 from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
@@ -56,7 +56,7 @@ def rows_of(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Turn blocks into their rows; batches have a column `block`."""
     for batch in batches:
         for block in batch["block"]:
-            yield from unpacked(block).to_batches(max_chunksize=8192)
+            yield from unpacked(block.as_buffer()).to_batches(max_chunksize=8192)
 
 
 def marked_error(text: str) -> errors.DedupError | None:
@@ -80,21 +80,25 @@ def _marked() -> Iterator[None]:
 
 def _by_part(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[int, dict[str, pa.Table]]]:
     blocks = (
-        (part, name, block)
+        (part, name, block.as_buffer())
         for batch in batches
         for part, name, block in zip(batch["part"].to_pylist(), batch["input"].to_pylist(), batch["block"], strict=True)
     )
-    for part, some in groupby(blocks, key=lambda block: block[0]):
-        found: dict[str, list[pa.Table]] = {}
-        opened = set()
-        for _, name, block in some:
-            content = block.as_buffer()
-            if content.slice(0, len(IN_PLACE)).to_pybytes() != IN_PLACE.encode():
-                found.setdefault(name, []).append(unpacked(content))
-            elif (file := (name, content.to_pybytes())) not in opened:  # its blocks come together
-                opened.add(file)
-                found.setdefault(name, []).extend(kept(file[1].decode(), part))
-        yield part, {name: pa.concat_tables(tables) for name, tables in found.items()}
+    for part, of_part in groupby(blocks, itemgetter(0)):
+        inputs = groupby(of_part, itemgetter(1))
+        yield part, {name: pa.concat_tables(_tables(part, map(itemgetter(2), some))) for name, some in inputs}
+
+
+def _tables(part: int, blocks: Iterable[pa.Buffer]) -> Iterator[pa.Table]:
+    """Yield the tables of the blocks of one input, those of a file once, in place of all that name it."""
+    for address, some in groupby(blocks, _address):
+        yield from map(unpacked, some) if address is None else kept(address, part)
+
+
+def _address(block: pa.Buffer) -> str | None:
+    """Return the file that stands in place of a block; None where the block is there itself."""
+    is_file = block.slice(0, len(IN_PLACE)).to_pybytes() == IN_PLACE.encode()
+    return block.to_pybytes().decode() if is_file else None
 
 
 def kept(address: str, part: int) -> Iterator[pa.Table]:
@@ -145,6 +149,6 @@ def _batch(rows: list[tuple[str, int, int, int, pa.Buffer]]) -> pa.RecordBatch:
     )
 
 
-def unpacked(block: Any) -> pa.Table:
-    """Return the rows of a block, bytes or a scalar."""
-    return pa.ipc.open_stream(block.as_buffer() if isinstance(block, pa.Scalar) else block).read_all()
+def unpacked(block: pa.Buffer | bytes) -> pa.Table:
+    """Return the rows of a block."""
+    return pa.ipc.open_stream(block).read_all()

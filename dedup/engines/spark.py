@@ -62,18 +62,18 @@ class SparkEngine:
         self._own = session is None and SparkSession.getActiveSession() is None
         self.session = session or SparkSession.getActiveSession() or _started()
         self.parts = parts
-        self._checkpoint = checkpoint
         self._tmp_dir = tmp_dir
-        self._temporary: str | None = None
-        if checkpoint is None:
+        self._remove: weakref.finalize[..., SparkEngine] | None = None  # where the folder is a temporary one
+        if not checkpoint:
             master = self.session.conf.get("spark.master", "") or ""
             if not master.startswith("local[") and master != "local":
                 raise SettingsError(
                     f"checkpoint: got none for a session on {master or 'several machines'}; name a folder that all its "
                     "machines reach, such as s3://bucket/dedup, with --checkpoint or SparkEngine(checkpoint=…)"
                 )
-            self._temporary = tempfile.mkdtemp(prefix="dedup-spark-", dir=tmp_dir)
-            self._remove = weakref.finalize(self, shutil.rmtree, self._temporary, ignore_errors=True)
+            checkpoint = tempfile.mkdtemp(prefix="dedup-spark-", dir=tmp_dir)
+            self._remove = weakref.finalize(self, shutil.rmtree, checkpoint, ignore_errors=True)
+        self._folder = str(checkpoint).rstrip("/")
 
     def open(self, articles: Any, params: ReadingParams, identity: Any) -> tuple[SparkFlow, spark_inputs.Input]:
         """Find the input of a job, and return the flow that it runs in.
@@ -89,8 +89,7 @@ class SparkEngine:
 
     def flow(self, job: str, parts: int) -> SparkFlow:
         """Return the flow of a job of this name."""
-        folder = str(self._checkpoint or self._temporary).rstrip("/")
-        return SparkFlow(self.session, f"{folder}/{job}", parts, keep=self._checkpoint is not None)
+        return SparkFlow(self.session, f"{self._folder}/{job}", parts, keep=self._remove is None)
 
     def check_out(self, out: str, overwrite: bool) -> None:
         """Refuse an output that is there and may not be replaced; raises OutputExistsError."""
@@ -124,7 +123,7 @@ class SparkEngine:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._temporary is not None:
+        if self._remove is not None:
             self._remove()
         if self._own:
             self.session.stop()

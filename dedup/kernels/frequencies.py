@@ -32,10 +32,9 @@ def count_slots(
     most = 255 if counts.itemsize == 1 else 65_535
     for d in range(len(alive)):
         if alive[d]:
-            for i in range(_from_slot(values, offsets[d], offsets[d + 1], first, shift), offsets[d + 1]):
+            start, end = _in_part(values, offsets[d], offsets[d + 1], first, len(counts), shift)
+            for i in range(start, end):
                 slot = np.int64(values[i] >> np.uint64(shift)) - first
-                if slot >= len(counts):
-                    break
                 counts[slot] += counts[slot] < most
 
 
@@ -58,11 +57,16 @@ def look_up(
     """
     for d in range(len(alive)):
         if alive[d]:
-            for i in range(_from_slot(values, offsets[d], offsets[d + 1], first, shift), offsets[d + 1]):
-                slot = np.int64(values[i] >> np.uint64(shift)) - first
-                if slot >= len(counts):
-                    break
-                seen[i] = counts[slot]
+            start, end = _in_part(values, offsets[d], offsets[d + 1], first, len(counts), shift)
+            for i in range(start, end):
+                seen[i] = counts[np.int64(values[i] >> np.uint64(shift)) - first]
+
+
+@inlined
+def _in_part(values: npt.NDArray[np.uint64], start: int, end: int, first: int, size: int, shift: int) -> Any:
+    """Return where the hashes of a sorted row begin and end whose slots are first … first + size - 1."""
+    start = _from_slot(values, start, end, first, shift)
+    return start, _from_slot(values, start, end, first + size, shift)
 
 
 @inlined

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dedup.kernels.hashing import HAS_DIGIT, IS_CHARACTER, buckets, hash_pair
+from dedup.kernels.hashing import HAS_DIGIT, IS_CHARACTER, hash_pair
 from dedup.kernels.jit import inlined, kernel
+from dedup.kernels.sorting import buckets
 
 NOWHERE = 0xFFFF  # the place of a token that is no term and no figure, or lies beyond what 16 bits can name
 

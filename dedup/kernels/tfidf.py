@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dedup.kernels.hashing import HAS_DIGIT, HAS_TWO, IS_CHARACTER, hash_pair, sort_rows
+from dedup.kernels.hashing import HAS_DIGIT, HAS_TWO, IS_CHARACTER, hash_pair
 from dedup.kernels.jit import inlined, kernel
+from dedup.kernels.sorting import sort_rows
 from dedup.kernels.words import languages_of, word_table
 
 _KEYS_A_SLOT = 2  # of the index of `lookup`, on average

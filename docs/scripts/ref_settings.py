@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import markdown
 import ref_commands
 
-from dedup import cli, params, previews, settings
+from dedup import clustering, params, previews, settings
 
 _INTRO = """# Settings and parameters
 
@@ -138,7 +138,7 @@ def _span(*bounds: ast.expr) -> str:
 
 
 def _settings(fields: dict[str, dict[str, Field]]) -> list[tuple[str, ...]]:
-    flags = {one.name: one for one in ref_commands.parameters(cli.cluster)}
+    flags = {one.name: one for one in ref_commands.parameters(clustering.cluster)}
     rows = []
     for name, place in params.SETTINGS.items():
         part, _, key = place.rpartition(".")
