@@ -100,7 +100,7 @@ def tell(bound: Constraints, group: _Int, story: _Int, copies: pa.Table, links: 
     Parameters
     ----------
     group, story : int64[n], dense
-    copies, links : evidence of both levels, as of `tables.evidence`
+    copies, links : evidence of both levels, as of `pairing.evidence`
     """
     far = bound.apart["story"]
     parted = _parted(group, joined(bound.apart["duplicate"], far))
@@ -132,7 +132,7 @@ def story_rules(bound: Constraints, home: _Int, vectors: Any, every: pa.Table) -
 
     Returns
     -------
-    What `tables.evidence` takes of each pair.
+    What `pairing.evidence` takes of each pair.
     """
     pairs = [bound.together["story"], bound.apart["story"]]
     left, right = (np.concatenate(side) for side in zip(*pairs, strict=True))

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dedup import bindings, listing, reading, resemblance, schema, tables, text, weighing
+from dedup import bindings, listing, pairing, reading, resemblance, schema, tables, text, weighing
 from dedup.constraints import Constraints, isin, joined
 from dedup.kernels.cosine import pair_cosines
 from dedup.run import Result
@@ -83,14 +83,14 @@ def build_result(corpus: Corpus, copies: Copies, found: Stories, chosen: tuple[G
     clusters = tables.clusters_table(
         corpus.documents, by_group, by_story, similarity, cohesion(found), name_stories(corpus, found)
     )
-    pairs = tables.pairs_table(corpus.documents, pair_parts(corpus, copies, found, by_story.label))
+    pairs = pairing.pairs_table(corpus.documents, pair_parts(corpus, copies, found, by_story.label))
     rejects = [asdict(reject) for reject in corpus.source.rejects]
     return Result(documents, group_rows, clusters, pairs, rejects, {})
 
 
 def pair_parts(corpus: Corpus, copies: Copies, found: Stories, story: _Int) -> list[pa.Table]:
-    """Return what `tables.pairs_table` puts together: the evidence of both passes, and of the rules."""
-    links = tables.story_pairs(found.links, found.unlike, found.label, found.positions)
+    """Return what `pairing.pairs_table` puts together: the evidence of both passes, and of the rules."""
+    links = pairing.story_pairs(found.links, found.unlike, found.label, found.positions)
     parts = [duplicate_pairs(copies), links]
     return parts if corpus.bound is None else overridden_pairs(corpus.bound, copies, found, story, parts)
 
@@ -185,7 +185,7 @@ def told_verified(verified: pa.Table, together: _Bool) -> pa.Table:
     """
     accepted = verified["accepted"].to_numpy(zero_copy_only=False)
     reason = pc.if_else(pa.array(accepted & ~together), "better held by another group", verified["reason"])
-    return tables.evidence(
+    return pairing.evidence(
         verified["left"].to_numpy(),
         verified["right"].to_numpy(),
         level="duplicate",
@@ -200,7 +200,7 @@ def told_verified(verified: pa.Table, together: _Bool) -> pa.Table:
 def told_copies(first: _Int, copy: _Int) -> pa.Table:
     """Return exact copies with the first of their kind as evidence."""
     ones = np.ones(len(copy))
-    return tables.evidence(
+    return pairing.evidence(
         first,
         copy,
         level="duplicate",
@@ -221,7 +221,7 @@ def overridden_pairs(
         return [pairs, links]
     every = pa.concat_tables([found.links, *found.unlike.values()])
     said = bindings.story_rules(bound, found.rank[copies.group], found.vectors, every)
-    rules = tables.evidence(**said)
+    rules = pairing.evidence(**said)
     again = isin(links["left"].to_numpy(), links["right"].to_numpy(), joined((said["left"], said["right"])))
     return [pairs, links.filter(pa.array(~again)), rules]
 

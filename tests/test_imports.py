@@ -46,6 +46,7 @@ LAYERS = (
         "weighing",
         "foreign",
         "tables",
+        "pairing",
         "listing",
         "canonical",
         "run",
@@ -83,6 +84,7 @@ ALLOWED = {
     ("weighing", "text"),
     ("groups", "resemblance"),
     ("listing", "tables"),
+    ("pairing", "tables"),
     ("aligning", "text"),
     ("report", "aligning"),
 }

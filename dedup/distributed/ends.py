@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from dedup import schema
-from dedup import tables as run_tables
+from dedup import pairing, schema
 from dedup.distributed.canonicals import STORIES
 from dedup.distributed.flow import Message, Tables, ask, deal, ends, part_of_place, reply, rows
+from dedup.tables import stamps
 
 _Int = npt.NDArray[np.int64]
 
@@ -19,7 +19,7 @@ _Int = npt.NDArray[np.int64]
 def linked(tables: Tables) -> pa.Table:
     """Return the links of a part, and those refused for what the texts are, with the reason why one may not hold."""
     links = rows(tables, "links", schema.LINKS).select(schema.LINKS.names)
-    links = links.append_column("reason", pa.repeat(pa.scalar(run_tables.TREE_CUT), len(links)))
+    links = links.append_column("reason", pa.repeat(pa.scalar(pairing.TREE_CUT), len(links)))
     return pa.concat_tables([links, rows(tables, "unlike", links.schema).select(links.column_names)])
 
 
@@ -47,7 +47,7 @@ def send(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
 
 def _members(facts: pa.Table, starts: _Int) -> Iterator[Message]:
     members = facts.select(["representative", "position", "unit", "content_key"])
-    members = members.append_column("stamp", pa.array(run_tables.stamps(facts["published_at"])))
+    members = members.append_column("stamp", pa.array(stamps(facts["published_at"])))
     yield from deal("members", members, part_of_place(members["representative"].to_numpy(), starts))
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dedup import findings, schema
-from dedup import tables as run_tables
+from dedup import pairing as run_pairs
 from dedup.distributed.ends import linked
 from dedup.distributed.filling import measured
 from dedup.distributed.flow import Message, Tables, at, deal, ends, part_of_place, reply, rows
@@ -25,7 +25,7 @@ def _inside(links: pa.Table, known: pa.Table) -> _Bool:
     """Tell which links lie inside a story, bool[p]."""
     canonical = known["canonical"].to_numpy()
     left, right = (canonical[at(known, end)] for end in ends(links))
-    inside: _Bool = (left == right) & pc.equal(links["reason"], run_tables.TREE_CUT).to_numpy()
+    inside: _Bool = (left == right) & pc.equal(links["reason"], run_pairs.TREE_CUT).to_numpy()
     return inside
 
 
@@ -41,7 +41,7 @@ def weigh(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
     score = links["score"].to_numpy()
     node, place = np.unique(np.concatenate(ends(links)), return_inverse=True)
     left, right = np.split(place, 2)
-    best = best_scores(len(node), left, right, run_tables.missed(score, inside), run_tables.NEAREST_REFUSED)
+    best = best_scores(len(node), left, right, run_pairs.missed(score, inside), run_pairs.NEAREST_REFUSED)
     row, rank = np.nonzero(best)
     yield from deal("missed", pa.table({"node": node[row], "score": best[row, rank]}), part_of_place(node[row], starts))
     of_left = known["canonical"].to_numpy()[at(known, links["left"].to_numpy())][inside]
@@ -61,7 +61,7 @@ def least(part: int, tables: Tables, *, starts: _Int) -> Iterator[Message]:
     node = missed["node"].to_numpy() - starts[part]
     n = int(starts[part + 1] - starts[part])
     score = missed["score"].to_numpy()  # the second end is nobody
-    best = best_scores(n + 1, node, np.full(len(node), n), score, run_tables.NEAREST_REFUSED)[:n, -1]
+    best = best_scores(n + 1, node, np.full(len(node), n), score, run_pairs.NEAREST_REFUSED)[:n, -1]
     yield from reply("least", tables["linked"], pa.table({"least": best}), np.arange(starts[part], starts[part + 1]))
 
 
@@ -85,7 +85,7 @@ def pairs(part: int, tables: Tables) -> Iterator[Message]:
         lower = np.minimum(least[at(asked, left)], least[at(asked, right)])
         cosine, score = links["cosine"].to_numpy(), links["score"].to_numpy()
         reason = links["reason"].to_numpy().astype(object)
-        parts.append(run_tables.told_links(left, right, cosine, score, reason, _inside(links, known), lower))
+        parts.append(run_pairs.told_links(left, right, cosine, score, reason, _inside(links, known), lower))
     made = _named(pa.concat_tables(parts), facts, known)
     yield Message("pairs", part, made)
     yield measured(part, made)
@@ -96,12 +96,12 @@ def _named(found: pa.Table, facts: pa.Table, known: pa.Table) -> pa.Table:
     read = ["position", "doc_id", "published_at"]
     every = pa.concat_tables([known.select(read), facts.select(read)])  # of copies the part itself knows
     place, row = np.unique(every["position"].to_numpy(), return_index=True)
-    doc_id, hours = every["doc_id"], run_tables.hours_of(every["published_at"])
+    doc_id, hours = every["doc_id"], run_pairs.hours_of(every["published_at"])
     left, right = (row[np.searchsorted(place, end)] for end in ends(found))
     a, b = (doc_id.take(pa.array(end)) for end in (left, right))
     swap = pc.greater(a, b)
     columns = zip(found.column_names, found.columns, strict=True)
-    named = run_tables.pair_rows(
+    named = run_pairs.pair_rows(
         columns, pc.if_else(swap, b, a), pc.if_else(swap, a, b), np.abs(hours[left] - hours[right])
     )
     return named.sort_by(list(ORDERS["pairs"]))

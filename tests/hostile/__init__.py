@@ -1,8 +1,8 @@
 """Documents made to cost more than others, or to be taken for what they are not: one seeded generator for each kind.
 
 Each makes up to `count` documents, most of WORDS words in about 1,600 characters. `BENIGN` is what they are measured
-against: resampled from articles put together until they are as long, so that corpora of one count are of one size. The
-seed articles themselves have half of that.
+against: resampled from invented articles that are as long, so that corpora of one count are of one size. The seed
+articles themselves have half of that.
 """
 
 from __future__ import annotations
@@ -24,10 +24,15 @@ BENIGN = "benign"
 KINDS = {**alike.KINDS, **odd.KINDS}
 
 
-def write(path: Path, name: str, count: int, seed: int = 0) -> Path:
-    """Write a corpus as Parquet and return its path."""
+def write(path: Path, name: str, count: int, seed: int = 0, length: int = WORDS) -> Path:
+    """Write a corpus as Parquet and return its path.
+
+    Parameters
+    ----------
+    length : words of a benign document
+    """
     if name == BENIGN:
-        return corpus.write(path, _ordinary_articles(), count, seed)
+        return corpus.write(path, _ordinary_articles(length), count, seed)
     random = np.random.default_rng([seed, count])
     with pq.ParquetWriter(path, corpus.SCHEMA) as writer:
         batch: list[Row] = []
@@ -41,8 +46,8 @@ def write(path: Path, name: str, count: int, seed: int = 0) -> Path:
 
 
 @cache
-def _ordinary_articles() -> corpus.Source:
-    """Invent articles as long as the hostile ones, of which the benign corpus is resampled.
+def _ordinary_articles(length: int) -> corpus.Source:
+    """Invent articles of so many words, of which the benign corpus is resampled.
 
     Few words are common and nearly all rare, as in a language. The sample articles are too few for so many: their
     sentences would come again and again, as boilerplate does.
@@ -52,8 +57,8 @@ def _ordinary_articles() -> corpus.Source:
         path = Path(folder, "ordinary.jsonl")
         with path.open("w", encoding="utf-8") as file:
             for _ in range(2_000):
-                sizes = random.integers(8, 30, size=WORDS // 8)
-                sizes = sizes[: np.searchsorted(np.cumsum(sizes), WORDS) + 1]
+                sizes = random.integers(8, 30, size=length // 8)
+                sizes = sizes[: np.searchsorted(np.cumsum(sizes), length) + 1]
                 body = " ".join(sentence(random, size, 1 << 28) for size in sizes.tolist())
                 print(json.dumps({"title": sentence(random, 8, 1 << 28), "text": body}), file=file)
         return corpus.read(path)

@@ -1,0 +1,136 @@
+"""The pairs table of a run: what both passes measured, and why a pair holds or does not.
+
+A pair is evidence by position first: left, right, level, kind, the scores, accepted, reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dedup import schema
+from dedup.kernels.nearest import best_scores
+from dedup.tables import rounded
+
+_Int = npt.NDArray[np.int64]
+_Float = npt.NDArray[np.float64]
+_Bool = npt.NDArray[np.bool_]
+
+TREE_CUT = "tree cut"  # why a link does not hold whose two articles are in different stories
+NEAREST_REFUSED = 3  # story pairs kept as evidence for each document, of those that did not hold
+
+
+def pairs_table(documents: pa.Table, parts: list[pa.Table]) -> pa.Table:
+    """Build the pairs table: ids instead of positions, hours apart, sorted by level and the two ids.
+
+    Parameters
+    ----------
+    parts : tables with left, right (positions), level, kind, jaccard, containment, cosine, score, accepted, reason
+    """
+    pairs = pa.concat_tables(parts)
+    ids = documents["doc_id"].combine_chunks()
+    rank = pc.rank(ids, tiebreaker="first").to_numpy()
+    left, right = pairs["left"].to_numpy(), pairs["right"].to_numpy()
+    swap = rank[left] > rank[right]
+    left, right = np.where(swap, right, left), np.where(swap, left, right)
+    order = np.lexsort((rank[right], rank[left], pc.equal(pairs["level"], "story").to_numpy()))
+    left, right = left[order], right[order]
+    hours = hours_of(documents["published_at"])
+    a, b, apart = ids.take(pa.array(left)), ids.take(pa.array(right)), np.abs(hours[left] - hours[right])
+    columns = dict(zip(pairs.column_names, pairs.columns, strict=True))
+    # Where many are alike these are most of what a run holds: a column at a time is there twice.
+    del parts, pairs, rank, swap, left, right, columns["left"], columns["right"]
+    return pair_rows(((name, columns.pop(name).take(pa.array(order))) for name in list(columns)), a, b, apart)
+
+
+def hours_of(published: pa.ChunkedArray) -> _Float:
+    """Return dates in hours since 1970, float64[n]; NaN where unknown."""
+    hours: _Float = published.cast(pa.int64()).to_numpy() / 3.6e9  # null becomes NaN
+    return hours
+
+
+def pair_rows(
+    pairs: Iterable[tuple[str, pa.ChunkedArray]], doc_id_a: pa.Array, doc_id_b: pa.Array, hours_apart: _Float
+) -> pa.Table:
+    """Return evidence with ids instead of positions, in its order.
+
+    Parameters
+    ----------
+    pairs : columns of `evidence` by name, each used once
+    doc_id_a, doc_id_b : the smaller and the larger id of each pair
+    """
+    made = {"doc_id_a": doc_id_a, "doc_id_b": doc_id_b, "hours_apart": rounded(hours_apart)}
+    for name, column in pairs:
+        made[name] = rounded(column.to_numpy()) if pa.types.is_floating(column.type) else column
+    return pa.Table.from_arrays([made[name] for name in schema.RUN_PAIRS.names], schema=schema.RUN_PAIRS)
+
+
+def story_pairs(links: pa.Table, unlike: dict[str, pa.Table], story: _Int, representatives: _Int) -> pa.Table:
+    """Select the links inside stories, and each document's best ones that did not hold.
+
+    Parameters
+    ----------
+    links : schema.LINKS over representatives
+    unlike : schema.LINKS, refused for what the two texts are, by reason
+    story : int64[m], story of each representative
+    representatives : int64[m], their document positions
+    """
+    every = pa.concat_tables([links, *unlike.values()])
+    left, right, score = (every[name].to_numpy() for name in ("left", "right", "score"))
+    reason = np.repeat(np.array([TREE_CUT, *unlike], object), [len(links), *map(len, unlike.values())])
+    held = (story[left] == story[right]) & (reason == TREE_CUT)
+    least = best_scores(len(story), left, right, missed(score, held), NEAREST_REFUSED)[:, -1]
+    ends = representatives[left], representatives[right]
+    return told_links(*ends, every["cosine"].to_numpy(), score, reason, held, np.minimum(least[left], least[right]))
+
+
+def missed(score: _Float, held: _Bool) -> _Float:
+    """Return the scores of the links that did not hold, 0 for the others, float64[p]."""
+    return np.where(held, 0.0, score)
+
+
+def told_links(
+    left: _Int, right: _Int, cosine: _Float, score: _Float, reason: npt.NDArray[Any], held: _Bool, least: _Float
+) -> pa.Table:
+    """Return as evidence the links that hold, and of the others those that are among the best of either end.
+
+    Parameters
+    ----------
+    reason : str[p], why it does not hold
+    least : float64[p], the `NEAREST_REFUSED`th best score that did not hold at the end where that is less
+    """
+    kept = held | ((missed(score, held) > 0) & (score >= least))
+    return evidence(
+        left[kept],
+        right[kept],
+        level="story",
+        kind="same_story",
+        cosine=cosine[kept],
+        score=score[kept],
+        accepted=held[kept],
+        reason=np.where(held, "same story", reason)[kept],
+    )
+
+
+def evidence(
+    left: _Int, right: _Int, *, level: str, kind: Any, accepted: Any, reason: Any, **scores: _Float
+) -> pa.Table:
+    """Build a part of the pairs table; a score that is not given is null."""
+    n = len(left)
+    empty = np.full(n, np.nan)
+    return pa.table(
+        {
+            "left": pa.array(left, pa.int64()),
+            "right": pa.array(right, pa.int64()),
+            "level": pa.repeat(level, n),
+            "kind": pa.array(np.broadcast_to(kind, n), pa.string()),
+            **{name: scores.get(name, empty) for name in ("jaccard", "containment", "cosine", "score")},
+            "accepted": pa.array(np.broadcast_to(accepted, n), pa.bool_()),
+            "reason": pa.array(np.broadcast_to(reason, n), pa.string()),
+        }
+    )
