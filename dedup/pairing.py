@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from dedup import schema
 from dedup.kernels.nearest import best_scores
+from dedup.spill import trim
 from dedup.tables import rounded
 
 _Int = npt.NDArray[np.int64]
@@ -45,6 +46,7 @@ def pairs_table(documents: pa.Table, parts: list[pa.Table]) -> pa.Table:
     columns = dict(zip(pairs.column_names, pairs.columns, strict=True))
     # Where many are alike these are most of what a run holds: a column at a time is there twice.
     del parts, pairs, rank, swap, left, right, columns["left"], columns["right"]
+    trim()
     return pair_rows(((name, columns.pop(name).take(pa.array(order))) for name in list(columns)), a, b, apart)
 
 
@@ -128,9 +130,16 @@ def evidence(
             "left": pa.array(left, pa.int64()),
             "right": pa.array(right, pa.int64()),
             "level": pa.repeat(level, n),
-            "kind": pa.array(np.broadcast_to(kind, n), pa.string()),
+            "kind": _told(kind, n),
             **{name: scores.get(name, empty) for name in ("jaccard", "containment", "cosine", "score")},
             "accepted": pa.array(np.broadcast_to(accepted, n), pa.bool_()),
-            "reason": pa.array(np.broadcast_to(reason, n), pa.string()),
+            "reason": _told(reason, n),
         }
     )
+
+
+def _told(said: Any, n: int) -> pa.ChunkedArray | pa.Array:
+    """Return a column of what is said of all, or of each; not as Python's strings, which take eight times the space."""
+    if isinstance(said, (pa.Array, pa.ChunkedArray)):
+        return said
+    return pa.array(np.broadcast_to(said, n), pa.string())
