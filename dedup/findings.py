@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,6 @@ import pyarrow.compute as pc
 from dedup import bindings, listing, pairing, reading, resemblance, schema, tables, text, weighing
 from dedup.constraints import Constraints, isin, joined
 from dedup.kernels.cosine import pair_cosines
-from dedup.run import Result
 from dedup.spill import Spill
 from dedup.stories import Surroundings
 from dedup.tables import Grouping
@@ -66,8 +65,10 @@ class Stories:
     label: _Int  # [k] dense
 
 
-def build_result(corpus: Corpus, copies: Copies, found: Stories, chosen: tuple[Grouping, Grouping]) -> Result:
-    """Measure every document against its canonical one and fill the tables."""
+def build_tables(
+    corpus: Corpus, copies: Copies, found: Stories, chosen: tuple[Grouping, Grouping]
+) -> tuple[pa.Table, pa.Table, pa.Table]:
+    """Measure every document against its canonical one and fill the tables of documents, groups and clusters."""
     by_group, by_story = chosen
     digest = schema.matrix(corpus.sketches["digest"])
     exact = (digest == digest[by_group.chosen[by_group.label]]).all(axis=1)
@@ -83,9 +84,7 @@ def build_result(corpus: Corpus, copies: Copies, found: Stories, chosen: tuple[G
     clusters = tables.clusters_table(
         corpus.documents, by_group, by_story, similarity, cohesion(found), name_stories(corpus, found)
     )
-    pairs = pairing.pairs_table(corpus.documents, pair_parts(corpus, copies, found, by_story.label))
-    rejects = [asdict(reject) for reject in corpus.source.rejects]
-    return Result(documents, group_rows, clusters, pairs, rejects, {})
+    return documents, group_rows, clusters
 
 
 def pair_parts(corpus: Corpus, copies: Copies, found: Stories, story: _Int) -> list[pa.Table]:

@@ -31,9 +31,11 @@ def pairs_table(documents: pa.Table, parts: list[pa.Table]) -> pa.Table:
 
     Parameters
     ----------
-    parts : tables with left, right (positions), level, kind, jaccard, containment, cosine, score, accepted, reason
+    parts : tables with left, right (positions), level, kind, jaccard, containment, cosine, score, accepted, reason; the
+        list is emptied, so that little is there twice
     """
     pairs = pa.concat_tables(parts)
+    parts.clear()
     ids = documents["doc_id"].combine_chunks()
     rank = pc.rank(ids, tiebreaker="first").to_numpy()
     left, right = pairs["left"].to_numpy(), pairs["right"].to_numpy()
@@ -45,7 +47,7 @@ def pairs_table(documents: pa.Table, parts: list[pa.Table]) -> pa.Table:
     a, b, apart = ids.take(pa.array(left)), ids.take(pa.array(right)), np.abs(hours[left] - hours[right])
     columns = dict(zip(pairs.column_names, pairs.columns, strict=True))
     # Where many are alike these are most of what a run holds: a column at a time is there twice.
-    del parts, pairs, rank, swap, left, right, columns["left"], columns["right"]
+    del pairs, rank, swap, left, right, columns["left"], columns["right"]
     trim()
     return pair_rows(((name, columns.pop(name).take(pa.array(order))) for name in list(columns)), a, b, apart)
 

@@ -6,7 +6,7 @@ files and of threads changes nothing.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -36,7 +36,8 @@ from dedup.clock import Clock, Progress
 from dedup.engines.local import LocalEngine
 from dedup.errors import SettingsError
 from dedup.evidence import opposed_pairs, part_languages, part_templates, refused_pairs
-from dedup.findings import Copies, Corpus, Stories, build_result, mean_score
+from dedup.findings import Copies, Corpus, Stories, build_tables, mean_score, pair_parts
+from dedup.pairing import pairs_table
 from dedup.params import Params, from_settings
 from dedup.policy import Rule, parse_policy, reading_params
 from dedup.protocols import Articles, Settings
@@ -105,10 +106,14 @@ def cluster(
         copies = find_copies(corpus, params, policy, clock, local.map)
         corpus, counted = count_terms(corpus, copies, params, clock, local.map)
         found = relate(corpus, copies, counted, params, local, clock)
-        corpus, found = settled(corpus, found)
         with clock.stage("canonical"):
             chosen = choose_canonicals(corpus, copies, found, params, policy)
-            result = build_result(corpus, copies, found, chosen)
+            made = build_tables(corpus, copies, found, chosen)
+            evidence = pair_parts(corpus, copies, found, chosen[1].label)
+            del copies, found  # pairs may be most of what a run holds, and are there twice for a moment
+            corpus = without_sketches(corpus)
+            pairs = pairs_table(corpus.documents, evidence)
+            result = Result(*made, pairs, [asdict(reject) for reject in corpus.source.rejects], {})
     return replace(result, manifest=manifest(corpus, result, params, clock.seconds))
 
 
@@ -274,10 +279,9 @@ def relate(
     return Stories(positions, rank, vectors, around, links, unlike, evidence, label)
 
 
-def settled(corpus: Corpus, found: Stories) -> tuple[Corpus, Stories]:
-    """Drop what nobody looks at once the stories are known: it would be there beside the tables."""
-    whole, evidence = corpus.whole.schema.empty_table(), found.evidence.schema.empty_table()
-    return replace(corpus, whole=whole), replace(found, evidence=evidence)
+def without_sketches(corpus: Corpus) -> Corpus:
+    """Drop what only the passes look at."""
+    return replace(corpus, sketches=corpus.sketches.schema.empty_table(), whole=corpus.whole.schema.empty_table())
 
 
 def choose_canonicals(

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from dedup.kernels import cosine, nearest, postings
 from dedup.params import StoryParams
-from dedup.spill import IN_MEMORY, Each, Spill
+from dedup.spill import IN_MEMORY, Each, Spill, trim
 from dedup.stores import joined
 
 _Int = npt.NDArray[np.int64]
@@ -155,6 +155,8 @@ def sift(
         later.append(kept[0].astype(np.uint32))
         earlier.append(kept[1].astype(np.uint32))
         likeness.append(kept[2])
+        del parts, left, right, plain, outweighs, kept
+        trim()  # or what the waves leave free adds up
         wave = end
     return joined(later), joined(earlier), joined(likeness)
 

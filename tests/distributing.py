@@ -15,7 +15,8 @@ from dedup.distributed import corpus
 from dedup.distributed.flow import deal, part_of_hash, part_of_place
 from dedup.distributed.similar import Stories
 from dedup.engines.local import LocalEngine
-from dedup.findings import build_result
+from dedup.findings import build_tables, pair_parts
+from dedup.pairing import pairs_table
 from dedup.params import Params
 from dedup.policy import parse_policy
 from dedup.provenance import manifest
@@ -63,7 +64,9 @@ def spread_findings(articles: Any, params: Params, parts: int, backwards: bool =
         copies = pipeline.find_copies(local, params, policy, clock)
         found = pipeline.find_stories(local, copies, params, engine, clock)
         by_group, by_story = pipeline.choose_canonicals(local, copies, found, params, policy)
-        expected = build_result(local, copies, found, (by_group, by_story))
+        made = build_tables(local, copies, found, (by_group, by_story))
+        pairs = pairs_table(local.documents, pair_parts(local, copies, found, by_story.label))
+        expected = Result(*made, pairs, [], {})
     part = part_of_hash(local.documents["content_key"].to_numpy(), parts)
     starts = np.searchsorted(part, np.arange(parts + 1))
     position = np.arange(len(local.documents))

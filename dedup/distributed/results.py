@@ -1,4 +1,4 @@
-"""What the passes found → the tables of a run, over parts: `findings.build_result` in nine supersteps.
+"""What the passes found → the tables of a run, over parts: `findings.build_tables` and the pairs in nine supersteps.
 
 Ends of pairs, representatives and canonical articles lie anywhere, so a step asks for what others know and a later one
 uses it. Steps at the same depth are one.
