@@ -30,6 +30,10 @@ STORIES = ((3, 2), (2, 1), (1, 1))  # articles and groups of each
 FILES = {"documents.parquet", "groups.parquet", "clusters.parquet", "pairs.parquet", "rejects.jsonl", "manifest.json"}
 _LINES = pyarrow.csv.ParseOptions(newlines_in_values=True)
 
+# Every Java that the tests start ends within minutes: its second compiler costs as much as all it then does.
+JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+os.environ.setdefault("SPARK_SUBMIT_OPTS", JAVA)
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest, so that one core does not end with it alone."""

@@ -16,7 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import SEEDS
+from conftest import JAVA, SEEDS
 from conftest import run as run_here
 
 import dedup
@@ -213,6 +213,7 @@ def test_a_cluster_with_a_packed_environment_survives_killed_executors(archive, 
     conf = quiet(**{
         "spark.archives": f"{archive}#env",
         "spark.executor.memory": "1g",
+        "spark.executor.extraJavaOptions": JAVA,
         "spark.executorEnv.NUMBA_CACHE_DIR": str(tmp_path / "kernels"),
     })  # fmt: skip
     work = Path(pyspark.__file__).parent / "work"  # where a local cluster unpacks archives, whatever it is told
