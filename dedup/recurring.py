@@ -22,6 +22,7 @@ _Hashes = npt.NDArray[np.uint64]
 
 _ABOVE_ALL = 1 << 16  # count that no slot reaches
 _ENTRY_BYTES = 48  # of a shingle that may be frequent, while it is counted
+_LEAST_PART = 1 << 18  # bytes: every document is read again for each part
 _READ_BYTES = 128  # while a shingle is looked at
 
 
@@ -147,7 +148,7 @@ def _frequent(read: _Shingles, scope: Scope, spill: Spill, each: Each) -> _Hashe
     # Positions are in the order of a hash: the first documents are a sample of all.
     first, sampled = next(spill.slices(offsets, _READ_BYTES), (0, 0))
     share = len(read.common((first, sampled), scope.evidence, 0, 1)[0]) / max(offsets[sampled], 1)
-    parts = 1 << int(share * of_all * _ENTRY_BYTES * 32 // spill.memory).bit_length()
+    parts = 1 << int(share * of_all * _ENTRY_BYTES // max(spill.memory // 32, _LEAST_PART)).bit_length()
     known = [np.empty(0, np.uint64)]
     for part in range(parts):
         common = partial(read.common, counted=scope.evidence, part=part, parts=parts)

@@ -30,10 +30,17 @@ STORIES = ((3, 2), (2, 1), (1, 1))  # articles and groups of each
 FILES = {"documents.parquet", "groups.parquet", "clusters.parquet", "pairs.parquet", "rejects.jsonl", "manifest.json"}
 _LINES = pyarrow.csv.ParseOptions(newlines_in_values=True)
 
+# Every Java that the tests start ends within minutes: its second compiler costs as much as all it then does.
+JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+os.environ.setdefault("SPARK_SUBMIT_OPTS", JAVA)
+
+
+LONG = ("spark", "soak", "shared_data", "determinism")  # modules, the longest first
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest, so that one core does not end with it alone."""
-    items.sort(key=lambda item: "spark" not in item.path.name)
+    items.sort(key=lambda item: [name not in item.path.name for name in LONG])
 
 
 def make_result(path: str = "in.jsonl", extra: dict | None = None) -> Result:

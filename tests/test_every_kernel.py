@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+from functools import cache
 from pathlib import Path
 
 import naive
@@ -32,6 +33,7 @@ def kernels(path):
     ]
 
 
+@cache
 def twins_in_tests():
     """Return the x of every `naive.x` in the code of the test modules; comments do not count."""
     nodes = [node for path in HERE.glob("test_*.py") for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]

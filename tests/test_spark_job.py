@@ -16,7 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import SEEDS
+from conftest import JAVA, SEEDS
 from conftest import run as run_here
 
 import dedup
@@ -28,6 +28,7 @@ pyspark = pytest.importorskip("pyspark")
 ROOT = Path(__file__).parents[1]
 G5W = ROOT.parent / "shared" / "data" / "open" / "g5w_news_cluster.parquet"
 TABLES = ("documents", "groups", "clusters", "pairs")
+PLAIN = {"spark.sql.codegen.wholeStage": "false"}  # no Java is made for each plan; the first job has Spark's default
 
 
 @pytest.fixture(scope="module")
@@ -187,7 +188,7 @@ def test_spark_connect_finds_the_same_in_a_frame(tmp_path):
     for number in range(3):
         pq.write_table(pa.Table.from_pylist(rows[number::3]), tmp_path / f"{number}.parquet")
     wanted = dedup.cluster(pa.Table.from_pylist(rows))
-    found = run(tmp_path, remote="local[2]", frame=str(tmp_path / "*.parquet"), parts=2)
+    found = run(tmp_path, remote="local[2]", frame=str(tmp_path / "*.parquet"), parts=2, conf=PLAIN)
     columns = ["doc_id", "story_id", "duplicate_id", "canonical_doc_id", "relation", "similarity", "cosine"]
     assert found.documents.select(columns).equals(wanted.documents.select(columns))
     assert found.clusters.equals(wanted.clusters)
@@ -210,9 +211,10 @@ def archive(tmp_path_factory):
 def test_a_cluster_with_a_packed_environment_survives_killed_executors(archive, expected, tmp_path):
     """Two executors with an environment of their own; one is killed while boilerplate is learnt, one in pass 2."""
     checkpoint = tmp_path / "checkpoint"
-    conf = quiet(**{
+    conf = quiet(**PLAIN, **{
         "spark.archives": f"{archive}#env",
         "spark.executor.memory": "1g",
+        "spark.executor.extraJavaOptions": JAVA,
         "spark.executorEnv.NUMBA_CACHE_DIR": str(tmp_path / "kernels"),
     })  # fmt: skip
     work = Path(pyspark.__file__).parent / "work"  # where a local cluster unpacks archives, whatever it is told
