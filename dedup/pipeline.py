@@ -104,7 +104,7 @@ def cluster(
         corpus = read(articles, params, policy, local, clock)
         corpus = without_boilerplate(corpus, params, clock, local.map)
         copies = find_copies(corpus, params, policy, clock, local.map)
-        corpus, counted = count_terms(corpus, copies, params, clock, local.map)
+        corpus, counted = number_terms(corpus, copies, params, clock, local.map)
         found = relate(corpus, copies, counted, params, local, clock)
         with clock.stage("canonical"):
             chosen = choose_canonicals(corpus, copies, found, params, policy)
@@ -217,11 +217,11 @@ def find_copies(corpus: Corpus, params: Params, policy: tuple[Rule, ...], clock:
 
 def find_stories(corpus: Corpus, copies: Copies, params: Params, engine: LocalEngine, clock: Clock) -> Stories:
     """Run pass 2 over the representatives; below the story level every group is its own story."""
-    _, counted = count_terms(corpus, copies, params, clock, engine.map)
+    _, counted = number_terms(corpus, copies, params, clock, engine.map)
     return relate(corpus, copies, counted, params, engine, clock)
 
 
-def count_terms(
+def number_terms(
     corpus: Corpus, copies: Copies, params: Params, clock: Clock, each: Each = map
 ) -> tuple[Corpus, weighing.CountMatrix | None]:
     """Give the terms of the representatives columns, and drop those of all documents; None below the story level."""
@@ -279,11 +279,6 @@ def relate(
     return Stories(positions, rank, vectors, around, links, unlike, evidence, label)
 
 
-def without_sketches(corpus: Corpus) -> Corpus:
-    """Drop what only the passes look at."""
-    return replace(corpus, sketches=corpus.sketches.schema.empty_table(), whole=corpus.whole.schema.empty_table())
-
-
 def choose_canonicals(
     corpus: Corpus, copies: Copies, found: Stories, params: Params, policy: tuple[Rule, ...]
 ) -> tuple[Grouping, Grouping]:
@@ -313,3 +308,8 @@ def choose_canonicals(
         Grouping(copies.group, copies.representative, copies.reason, group_ids),
         Grouping(story, found.positions[chosen], reason, story_ids),
     )
+
+
+def without_sketches(corpus: Corpus) -> Corpus:
+    """Drop what only the passes look at."""
+    return replace(corpus, sketches=corpus.sketches.schema.empty_table(), whole=corpus.whole.schema.empty_table())

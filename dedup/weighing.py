@@ -160,7 +160,7 @@ def weigh(
 
     The idf is the mean of the corpus's own ln((1 + n) / df) and ln((1 + N) / (1 + df_background)): a batch of five
     articles has no frequencies of its own, and a common word stays common in a batch on one topic. A term of languages
-    that the background does not know has the idf of `foreign`.
+    that the background does not know has `foreign.foreign_idf`.
 
     Parameters
     ----------
