@@ -161,13 +161,14 @@ def _text_cases(column: Any) -> dict[str, Case]:
     spoken = np.zeros(n, np.uint64)
     terms, counts, bounds = tfidf.count_terms(*counting, spoken)
     known = np.unique(terms)
-    columns, idf = tfidf.lookup(known, terms), np.ones(len(known))
+    starts = tfidf.index(known)
+    columns, idf = tfidf.lookup(known, starts, terms), np.ones(len(known))
     return {
         "fold": Case(lambda: folding.fold(data, offsets, *tables[:3]), len(data), "bytes", 2),
         "tokenise": Case(lambda: tokens.tokenise(*comparable, tables.classes), len(comparable[0]), "bytes", 1),
         "shingle": Case(lambda: hashing.shingle(*made[:3], 3, 5), len(made[0]), "tokens", 16),
         "count_terms": Case(lambda: tfidf.count_terms(*counting, spoken), len(made[0]), "tokens", 8),
-        "lookup": Case(lambda: tfidf.lookup(known, terms), len(terms), "terms", 12),
+        "lookup": Case(lambda: tfidf.lookup(known, starts, terms), len(terms), "terms", 12),
         "unit_rows": Case(lambda: tfidf.unit_rows(columns, counts, bounds, idf), len(terms), "terms", 20),
     }
 

@@ -169,7 +169,7 @@ def tfidf_vectors(source: Path, threads: int) -> Run:
         sizes = np.concatenate([np.diff(part) for part in offsets])
         known = np.sort(terms)
         known = known[np.diff(known, prepend=~known[:1]) != 0]
-        columns = tfidf.lookup(known, terms)
+        columns = tfidf.lookup(known, tfidf.index(known), terms)
         idf = np.log((1 + len(sizes)) / (1 + np.bincount(columns, minlength=len(known)))) + 1
         bounds = np.concatenate(([0], np.cumsum(sizes)))
         # The kernel weighs by the root of a count, so that squares give the plain count.
@@ -187,7 +187,7 @@ def as_matrix(found: Vectors, vocabulary: dict[str, int]) -> sparse.csr_array:
         raise truth.UnequalError(f"terms: got {len(found.terms):,}, wanted {len(vocabulary):,}, such as {missing[:3]}")
     place = np.empty(len(found.terms), np.int64)
     keys = np.array([hashes[word] for word in vocabulary], np.uint64)
-    place[tfidf.lookup(found.terms, keys)] = np.fromiter(vocabulary.values(), np.int64)
+    place[tfidf.lookup(found.terms, tfidf.index(found.terms), keys)] = np.fromiter(vocabulary.values(), np.int64)
     return sparse.csr_array((found.data, place[found.indices], found.indptr), (len(found.indptr) - 1, len(place)))
 
 

@@ -16,7 +16,7 @@ def main() -> None:
 
         cli.main()
     except SystemExit as error:
-        if signals.stopped() and isinstance(error.code, int):
+        if signals.code() and isinstance(error.code, int):
             endings.fail(error.code, signals.word(error.code))  # where that was not said yet
         raise
 

@@ -59,6 +59,9 @@ class Commands(typer.core.TyperGroup):
             endings.fail(code, signals.word(code))
             raise
         except Exception as error:
+            if code := signals.code():  # compiled code made an error of its own of the exit that a handler raised in it
+                endings.fail(code, signals.word(code))
+                raise SystemExit(code) from None
             if _is_usage_error(error):
                 self._usage(error)
                 raise

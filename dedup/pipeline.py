@@ -259,7 +259,7 @@ def relate(
     if counted is not None:
         with clock.stage("vectors"):
             language = corpus.terms["language"].take(pa.array(positions))
-            vectors = weighing.weigh(counted, language, weighing.background(), spill=corpus.spill, each=engine.map)
+            vectors = weighing.weigh(counted, weighing.background(), language, spill=corpus.spill, each=engine.map)
         with clock.stage("similar pairs"):
             days = timing.telling_days(corpus.sketches["hours"].to_numpy()[positions])
             refused = refused_pairs(copies, rank)

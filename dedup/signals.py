@@ -32,7 +32,7 @@ class _State:
 
     claim: Claim | None = None
     installed = False
-    stopped = False
+    code = 0  # that the command ends with, once a signal has come
 
 
 def install() -> None:
@@ -57,11 +57,11 @@ def guard(claim: Claim) -> None:
 
 def _raise(number: int, frame: FrameType | None) -> None:
     claim = _State.claim
-    if _State.stopped or (claim is not None and (claim.published or claim.committing.locked())):
+    if _State.code or (claim is not None and (claim.published or claim.committing.locked())):
         return
-    _State.stopped = True
+    _State.code = 128 + number
     _say(number)
-    raise SystemExit(128 + number)
+    raise SystemExit(_State.code)
 
 
 def word(code: int) -> str:
@@ -70,9 +70,9 @@ def word(code: int) -> str:
     return names.get(code, "stopped")
 
 
-def stopped() -> bool:
-    """Tell whether a signal ends the command."""
-    return _State.stopped
+def code() -> int:
+    """Return the exit code of the signal that ends the command, 0 where none does."""
+    return _State.code
 
 
 def _say(number: int) -> None:
@@ -99,8 +99,8 @@ def _watch(wake: int) -> None:
 
 
 def _last_words(number: int) -> None:
-    if not _State.stopped:
-        _State.stopped = True
+    if not _State.code:
+        _State.code = 128 + number
         _say(number)
     if sys.stderr is not None and sys.stderr.isatty():
         os.write(2, _SHOW_CURSOR)

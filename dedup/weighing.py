@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property, partial
+from functools import cache, cached_property
 from importlib import resources
 from typing import Any, NamedTuple
 
@@ -99,16 +99,9 @@ def background() -> Background:
         return Background(table["terms"], table["counts"].astype(np.int32), int(table["documents"]))
 
 
-def vectors(
-    counted: pa.Table,
-    frequencies: Background,
-    *,
-    foreign: bool = True,
-    own: Background | None = None,
-    spill: Spill = IN_MEMORY,
-) -> Vectors:
+def vectors(counted: pa.Table, frequencies: Background, spill: Spill = IN_MEMORY) -> Vectors:
     """Weigh counted terms, schema.TERMS; see `count_matrix` and `weigh`."""
-    return weigh(count_matrix(counted, spill=spill), counted["language"], frequencies, foreign, own, spill)
+    return weigh(count_matrix(counted, spill=spill), frequencies, counted["language"], spill=spill)
 
 
 def count_matrix(
@@ -149,9 +142,8 @@ def count_matrix(
 
 def weigh(
     matrix: CountMatrix,
-    language: pa.ChunkedArray,
     frequencies: Background,
-    foreign: bool = True,
+    language: pa.ChunkedArray | None = None,
     own: Background | None = None,
     spill: Spill = IN_MEMORY,
     each: Each = map,
@@ -166,8 +158,7 @@ def weigh(
     ----------
     matrix : its arrays become those of the vectors: where no term comes twice they are as long as the corpus, and
         nothing of the kind is made that can be done without.
-    language : string[n]
-    foreign : whether a term may be; without, a word of many copies is not taken for a common one of its language.
+    language : string[n]; None: no term is foreign, so that one of many copies is no common word of its language
     own : frequencies in the corpus, learnt from a part of it; None: from these documents
     """
     offsets, columns, _, known = matrix
@@ -181,7 +172,7 @@ def weigh(
         common = frequencies.of(known[some])
         familiar[some] = common > 0
         idf[some] = mean_idf(held[some], n, common, frequencies.documents)
-    if foreign:
+    if language is not None:
         for some, strange, peers in foreign_terms(language, columns, offsets, familiar, spill):
             which = some.start + np.flatnonzero(strange)
             idf[which] = foreign_idf(held[which], peers[strange], frequencies.documents)
@@ -225,7 +216,7 @@ def learnt(counted: pa.Table, spill: Spill = IN_MEMORY) -> Callable[[pa.Table], 
 
 def by_frequencies(own: Background, spill: Spill = IN_MEMORY) -> Callable[[pa.Table], Vectors]:
     """Return what weighs counted terms by frequencies that were learnt from others."""
-    return partial(vectors, frequencies=background(), own=own, foreign=False, spill=spill)
+    return lambda counted: weigh(count_matrix(counted, spill=spill), background(), own=own, spill=spill)
 
 
 def _terms(count: int) -> Iterator[slice]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -66,7 +66,7 @@ def spread_findings(articles: Any, params: Params, parts: int, backwards: bool =
         by_group, by_story = pipeline.choose_canonicals(local, copies, found, params, policy)
         made = build_tables(local, copies, found, (by_group, by_story))
         pairs = pairs_table(local.documents, pair_parts(local, copies, found, by_story.label))
-        expected = Result(*made, pairs, [], {})
+        expected = Result(*made, pairs, [asdict(reject) for reject in local.source.rejects], {})
     part = part_of_hash(local.documents["content_key"].to_numpy(), parts)
     starts = np.searchsorted(part, np.arange(parts + 1))
     position = np.arange(len(local.documents))

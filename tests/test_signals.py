@@ -42,6 +42,17 @@ KERNEL = (
     "from dedup.__main__ import main; main()"
 )
 
+# A run in which compiled code has returned a result when the handler raises: Python makes this error of the exit.
+RETURNED = (
+    "import sys, time; from dedup import commit\n"
+    "def write_table(*args):\n"
+    "    try: print('writing', flush=True); time.sleep(20)\n"
+    "    except SystemExit: raise SystemError('a function returned a result with an exception set')\n"
+    "commit.write_table = write_table\n"
+    "sys.argv[:1] = ['dedup', 'cluster', '--level', 'exact', '-q', '--if-exists', 'overwrite', '-o']\n"
+    "from dedup.__main__ import main; main()"
+)
+
 
 def started(out, in_c=False, before=(), code=None, args=(), **kwargs):
     words = [*before, sys.executable, "-c", code or CODE.format(in_c=in_c), str(out), ARTICLES, *map(str, args)]
@@ -61,6 +72,15 @@ def test_a_signal_ends_the_run(tmp_path, in_c, name, code, says):
     _, said = child.communicate()
     assert child.returncode == code and time.monotonic() - start < 10
     assert said == f"{says}; nothing was written\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_that_compiled_code_makes_of_it_is_no_bug(tmp_path):
+    child = started(tmp_path / "OUT", code=RETURNED, args=["--json"])
+    child.send_signal(signal.SIGHUP)
+    told, said = child.communicate()
+    assert child.returncode == 129 and said == "the terminal hung up; nothing was written\n"
+    assert json.loads(told)["exit_code"] == 129
     assert list(tmp_path.iterdir()) == []
 
 
