@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dedup import schema
-from dedup.constraints import DIFFERENT, IGNORED, SAME, Constraints, distinct, isin, joined
+from dedup.constraints import DIFFERENT, IGNORED, SAME, Constraints, distinct, isin, joined, pair_keys
 from dedup.errors import SettingsError
 from dedup.kernels.cosine import pair_cosines
 from dedup.overrides import Rule
@@ -38,8 +38,7 @@ def bind(
     refused : the others, by reason
     evidence : links, opposed pairs and constraints, each pair once
     """
-    near = distinct(np.column_stack([home[side] for side in bound.near()]))
-    far = distinct(np.column_stack([home[side] for side in bound.apart["story"]]))
+    near, far = (distinct(home[left], home[right]) for left, right in (bound.near(), bound.apart["story"]))
     left, right = links["left"].to_numpy(), links["right"].to_numpy()
     alone = np.zeros(int(home.max(initial=-1)) + 1, np.bool_)
     alone[home[bound.alone]] = True
@@ -94,24 +93,25 @@ def choose(
     return chosen, reason
 
 
-def tell(bound: Constraints, group: _Int, story: _Int, copies: pa.Table, links: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """Give the pairs that are not in one cluster because rules keep these apart their reason.
+def tell_copies(bound: Constraints, group: _Int, copies: pa.Table) -> pa.Table:
+    """Give the pairs that are not in one group because rules keep these apart their reason.
 
     Parameters
     ----------
-    group, story : int64[n], dense
-    copies, links : evidence of both levels, as of `pairing.evidence`
+    group : int64[n], dense
+    copies : evidence, as of `pairing.evidence`
     """
-    far = bound.apart["story"]
-    parted = _parted(group, joined(bound.apart["duplicate"], far))
-    return (
-        _because(copies, "better held by another group", group, parted),
-        _because(links, "tree cut", story, _parted(story, far)),
-    )
+    parted = _parted(group, joined(bound.apart["duplicate"], bound.apart["story"]))
+    return _because(copies, "better held by another group", group, parted)
+
+
+def tell_links(bound: Constraints, story: _Int, links: pa.Table) -> pa.Table:
+    """Do so for those that are not in one story; see `tell_copies`."""
+    return _because(links, "tree cut", story, _parted(story, bound.apart["story"]))
 
 
 def _parted(cluster: _Int, pairs: tuple[_Int, _Int]) -> tuple[_Int, _Int]:
-    return distinct(np.column_stack([cluster[side] for side in pairs]))
+    return distinct(*(cluster[side] for side in pairs))
 
 
 def _because(pairs: pa.Table, why: str, cluster: _Int, parted: tuple[_Int, _Int]) -> pa.Table:
@@ -138,10 +138,9 @@ def story_rules(bound: Constraints, home: _Int, vectors: Any, every: pa.Table) -
     left, right = (np.concatenate(side) for side in zip(*pairs, strict=True))
     same = np.repeat([True, False], [len(pair[0]) for pair in pairs])
     a, b = home[left], home[right]
-    low, high = (pick(every["left"].to_numpy(), every["right"].to_numpy()) for pick in (np.minimum, np.maximum))
-    known = low << 32 | high
+    known = pair_keys(every["left"].to_numpy(), every["right"].to_numpy())
     order = np.argsort(known, kind="stable")
-    wanted = np.minimum(a, b) << 32 | np.maximum(a, b)
+    wanted = pair_keys(a, b)
     score = np.full(len(left), np.nan)
     if len(known):
         place = order[np.minimum(np.searchsorted(known[order], wanted), len(known) - 1)]

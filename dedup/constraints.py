@@ -100,8 +100,8 @@ def resolve(rules: Overrides | None, documents: pa.Table) -> Constraints | None:
                 pairs.setdefault((rule.kind, rule.level), []).extend(overrides.pairs(known, rule.kind))
     levels = ("story", "duplicate")
     return Constraints(
-        {level: distinct(pairs.get(("same", level), [])) for level in levels},
-        {level: distinct(pairs.get(("different", level), [])) for level in levels},
+        {level: _listed(pairs.get(("same", level), [])) for level in levels},
+        {level: _listed(pairs.get(("different", level), [])) for level in levels},
         alone,
         tuple(stands),
         unknown,
@@ -123,16 +123,29 @@ def places(articles: Iterable[Article], documents: pa.Table) -> dict[Article, _I
     return found
 
 
-def distinct(pairs: npt.ArrayLike) -> Pairs:
+def distinct(left: _Int, right: _Int) -> Pairs:
     """Return pairs as left < right, sorted, each once and none of one with itself; int64[p] each."""
-    both = np.sort(np.array(pairs, np.int64).reshape(-1, 2), axis=1)
-    both = np.unique(both[both[:, 0] < both[:, 1]], axis=0)
-    return both[:, 0].copy(), both[:, 1].copy()
+    keys = pair_keys(left, right)
+    keys.sort()  # NumPy's unique of rows takes ten times as much memory
+    keys = keys[np.diff(keys, prepend=-1) > 0]
+    left, right = keys >> 32, keys & 0xFFFFFFFF
+    return left[left < right], right[left < right]
 
 
 def joined(*pairs: Pairs) -> Pairs:
     """Return the pairs of several sets as `distinct` does."""
-    return distinct(np.concatenate([np.column_stack(pair) for pair in pairs]))
+    left, right = zip(*pairs, strict=True)
+    return distinct(np.concatenate(left), np.concatenate(right))
+
+
+def pair_keys(left: _Int, right: _Int) -> _Int:
+    """Return a number for each pair, the same in either direction: smaller position << 32 | larger."""
+    return np.minimum(left, right) << 32 | np.maximum(left, right)
+
+
+def _listed(pairs: list[tuple[int, int]]) -> Pairs:
+    left, right = np.array(pairs, np.int64).reshape(-1, 2).T
+    return distinct(left, right)
 
 
 def part_units(bound: Constraints, unit: _Int) -> _Int:
@@ -165,7 +178,7 @@ def add_candidates(bound: Constraints, whole: _Int, unit: _Int, left: _Int, righ
         for a, b in combinations(part.tolist(), 2)
     ]
     of_rules = *bound.together.values(), *bound.apart.values()
-    return joined((left, right), distinct(copies), *((unit[a], unit[b]) for a, b in of_rules))
+    return joined((left, right), _listed(copies), *((unit[a], unit[b]) for a, b in of_rules))
 
 
 def judge(bound: Constraints, verified: pa.Table) -> pa.Table:
@@ -232,6 +245,5 @@ def _told(verified: pa.Table, verdicts: dict[str, tuple[_Bool, bool]]) -> pa.Tab
 
 def isin(left: _Int, right: _Int, pairs: Pairs) -> _Bool:
     """Tell which pairs, in either direction, are among others, which go upwards."""
-    key = np.minimum(left, right) << 32 | np.maximum(left, right)
-    found: _Bool = np.isin(key, pairs[0] << 32 | pairs[1])
+    found: _Bool = np.isin(pair_keys(left, right), pair_keys(*pairs))
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -65,16 +65,29 @@ class Stories:
     label: _Int  # [k] dense
 
 
-def build_tables(
-    corpus: Corpus, copies: Copies, found: Stories, chosen: tuple[Grouping, Grouping]
-) -> tuple[pa.Table, pa.Table, pa.Table]:
-    """Measure every document against its canonical one and fill the tables of documents, groups and clusters."""
-    by_group, by_story = chosen
+class Likeness(NamedTuple):
+    """Every document beside the one that stands for it."""
+
+    relation: npt.NDArray[Any]  # str[n]
+    similarity: _Float  # [n]
+    scores: dict[str, _Float]  # as of `similarities`
+
+
+def measure(corpus: Corpus, copies: Copies, found: Stories, chosen: tuple[Grouping, Grouping]) -> Likeness:
+    """Measure every document against its canonical one."""
+    by_group, _ = chosen
     digest = schema.matrix(corpus.sketches["digest"])
     exact = (digest == digest[by_group.chosen[by_group.label]]).all(axis=1)
     scores = similarities(corpus, copies, found, chosen, exact)
     relation = relations(copies, chosen, exact, scores)
-    similarity = likeness(relation, scores)
+    return Likeness(relation, likeness(relation, scores), scores)
+
+
+def build_tables(
+    corpus: Corpus, found: Stories, chosen: tuple[Grouping, Grouping], measured: Likeness
+) -> tuple[pa.Table, pa.Table, pa.Table]:
+    """Fill the tables of documents, groups and clusters."""
+    (by_group, by_story), (relation, similarity, scores) = chosen, measured
     documents = listing.documents_table(
         corpus.documents, by_group, by_story, {"similarity": similarity, **scores}, relation, corpus.spill
     )
@@ -87,11 +100,33 @@ def build_tables(
     return documents, group_rows, clusters
 
 
-def pair_parts(corpus: Corpus, copies: Copies, found: Stories, story: _Int) -> list[pa.Table]:
-    """Return what `pairing.pairs_table` puts together: the evidence of both passes, and of the rules."""
+def story_pairs(corpus: Corpus, copies: Copies, found: Stories, story: _Int) -> pa.Table:
+    """Return pass 2's evidence, with what rules say.
+
+    Parameters
+    ----------
+    story : int64[n], of each document
+    """
     links = pairing.story_pairs(found.links, found.unlike, found.label, found.positions)
-    parts = [duplicate_pairs(copies), links]
-    return parts if corpus.bound is None else overridden_pairs(corpus.bound, copies, found, story, parts)
+    if corpus.bound is None:
+        return links
+    links = bindings.tell_links(corpus.bound, story, links)
+    if not len(found.vectors.indices):
+        return links
+    every = pa.concat_tables([found.links, *found.unlike.values()])
+    said = bindings.story_rules(corpus.bound, found.rank[copies.group], found.vectors, every)
+    again = isin(links["left"].to_numpy(), links["right"].to_numpy(), joined((said["left"], said["right"])))
+    return pa.concat_tables([links.filter(pa.array(~again)), pairing.evidence(**said)])
+
+
+def duplicate_pairs(corpus: Corpus, copies: Copies) -> pa.Table:
+    """Return pass 1's evidence: every verified pair, and each exact copy with the first of its kind."""
+    verified = copies.verified
+    left, right = (verified[side].to_numpy() for side in ("left", "right"))
+    copy = np.flatnonzero(copies.unit != np.arange(len(copies.unit)))
+    together = copies.group[left] == copies.group[right]
+    pairs = pa.concat_tables([told_verified(verified, together), told_copies(copies.unit[copy], copy)])
+    return pairs if corpus.bound is None else bindings.tell_copies(corpus.bound, copies.group, pairs)
 
 
 def similarities(
@@ -166,15 +201,6 @@ def named_relations(holds: dict[str, _Bool], scores: dict[str, _Float]) -> npt.N
     return np.select(list(cases.values()), list(cases), "near").astype(object)
 
 
-def duplicate_pairs(copies: Copies) -> pa.Table:
-    """Return pass 1's evidence: every verified pair, and each exact copy with the first of its kind."""
-    verified = copies.verified
-    left, right = (verified[side].to_numpy() for side in ("left", "right"))
-    copy = np.flatnonzero(copies.unit != np.arange(len(copies.unit)))
-    together = copies.group[left] == copies.group[right]
-    return pa.concat_tables([told_verified(verified, together), told_copies(copies.unit[copy], copy)])
-
-
 def told_verified(verified: pa.Table, together: _Bool) -> pa.Table:
     """Return verified pairs as evidence.
 
@@ -211,20 +237,6 @@ def told_copies(first: _Int, copy: _Int) -> pa.Table:
     )
 
 
-def overridden_pairs(
-    bound: Constraints, copies: Copies, found: Stories, story: _Int, parts: list[pa.Table]
-) -> list[pa.Table]:
-    """Return the evidence of both passes with what overrides say of it."""
-    pairs, links = bindings.tell(bound, copies.group, story, *parts)
-    if not len(found.vectors.indices):
-        return [pairs, links]
-    every = pa.concat_tables([found.links, *found.unlike.values()])
-    said = bindings.story_rules(bound, found.rank[copies.group], found.vectors, every)
-    rules = pairing.evidence(**said)
-    again = isin(links["left"].to_numpy(), links["right"].to_numpy(), joined((said["left"], said["right"])))
-    return [pairs, links.filter(pa.array(~again)), rules]
-
-
 def mean_score(n: int, left: _Int, right: _Int, score: _Float) -> _Float:
     """Return the mean score of each position over its pairs, 0 where it has none."""
     return mean_at(n, np.concatenate((left, right)), np.tile(score, 2))
@@ -253,10 +265,13 @@ def cohesions(total: npt.NDArray[Any], size: _Int) -> _Float:
 def name_stories(corpus: Corpus, found: Stories) -> list[str]:
     """Name each story of two or more groups by its heaviest terms, as spelt in its titles and excerpts."""
     many = np.bincount(found.label)[found.label] > 1
+    stories = int(found.label.max(initial=-1)) + 1
+    if not many.any():
+        return [""] * stories
     named = np.zeros(len(corpus.documents), np.bool_)
     named[found.positions[many]] = True
     shown = corpus.documents.select(["title", "excerpt"]).filter(pa.array(named))
     words = text.spellings(pa.chunked_array([*shown["title"].chunks, *shown["excerpt"].chunks], pa.string()))
     dense = np.where(many, found.label, -1)
     names = weighing.top_terms(found.vectors, dense, words)
-    return names + [""] * (int(found.label.max(initial=-1)) + 1 - len(names))
+    return names + [""] * (stories - len(names))

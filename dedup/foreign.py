@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from dedup import languages
 from dedup.kernels import tfidf
-from dedup.spill import IN_MEMORY, Spill
+from dedup.spill import IN_MEMORY, Spill, trim
 
 _Int = npt.NDArray[np.int64]
 _Float = npt.NDArray[np.float64]
@@ -20,7 +20,8 @@ _Bool = npt.NDArray[np.bool_]
 _KNOWN_SHARE = 0.45  # of terms: languages that the background has counted have .7 to .98, others up to .25
 _TRUST = 4  # terms taken as known beforehand: a headline or two of rare names are no other language
 _AT_ONCE = 1 << 20  # terms, 16 MB: each time all documents are gone through
-_ENTRY_BYTES = 16  # a term of a document meanwhile
+_YIELDED = 1 << 17  # terms
+_ENTRY_BYTES = 64  # a term of a document meanwhile: looked up, summed, and copied once each
 
 
 def foreign_terms(
@@ -48,17 +49,21 @@ def foreign_terms(
         seen = np.concatenate(([0], np.cumsum(known[columns[offsets[start] : offsets[stop]]])))
         ends = offsets[start : stop + 1] - offsets[start]
         seen_of += np.bincount(group[start:stop], seen[ends[1:]] - seen[ends[:-1]], len(seen_of))
+        del seen
     lacking = lacks(seen_of, terms_of)
+    trim()
     if not lacking[group].any():
         return
     for first in range(0, len(known), _AT_ONCE):
-        some = slice(first, min(first + _AT_ONCE, len(known)))
-        size = some.stop - first
+        size = min(_AT_ONCE, len(known) - first)
         own, alien, peers = np.zeros(size, np.int32), np.zeros(size, np.int32), np.zeros(size)
         for start, stop in spill.slices(offsets, _ENTRY_BYTES):
             here, ends = columns[offsets[start] : offsets[stop]], offsets[start : stop + 1] - offsets[start]
             tfidf.count_peers(here, ends, group[start:stop], lacking, documents, first, own, alien, peers)
-        yield some, are_foreign(own, alien, known[some]), peers / np.maximum(own, 1)
+        for start in range(0, size, _YIELDED):
+            part = slice(start, min(start + _YIELDED, size))
+            these = slice(first + part.start, first + part.stop)
+            yield these, are_foreign(own[part], alien[part], known[these]), peers[part] / np.maximum(own[part], 1)
 
 
 def lacks(seen: _Float, terms: _Int) -> _Bool:

@@ -84,13 +84,20 @@ def story_pairs(links: pa.Table, unlike: dict[str, pa.Table], story: _Int, repre
     story : int64[m], story of each representative
     representatives : int64[m], their document positions
     """
-    every = pa.concat_tables([links, *unlike.values()])
+    every = pa.concat_tables([part for part in (links, *unlike.values()) if len(part)] or [links])  # one is not copied
     left, right, score = (every[name].to_numpy() for name in ("left", "right", "score"))
-    reason = np.repeat(np.array([TREE_CUT, *unlike], object), [len(links), *map(len, unlike.values())])
-    held = (story[left] == story[right]) & (reason == TREE_CUT)
+    why = np.repeat(np.arange(1 + len(unlike), dtype=np.int8), [len(links), *map(len, unlike.values())])
+    held = (story[left] == story[right]) & (why == 0)
     least = best_scores(len(story), left, right, missed(score, held), NEAREST_REFUSED)[:, -1]
-    ends = representatives[left], representatives[right]
-    return told_links(*ends, every["cosine"].to_numpy(), score, reason, held, np.minimum(least[left], least[right]))
+    kept = held | near_misses(score, held, np.minimum(least[left], least[right]))
+    return told_links(
+        representatives[left[kept]],
+        representatives[right[kept]],
+        every["cosine"].filter(pa.array(kept)).to_numpy(),
+        score[kept],
+        np.array([TREE_CUT, *unlike], object)[why[kept]],
+        held[kept],
+    )
 
 
 def missed(score: _Float, held: _Bool) -> _Float:
@@ -98,26 +105,34 @@ def missed(score: _Float, held: _Bool) -> _Float:
     return np.where(held, 0.0, score)
 
 
+def near_misses(score: _Float, held: _Bool, least: _Float) -> _Bool:
+    """Tell which links are among the best of either end of those that do not hold, bool[p].
+
+    Parameters
+    ----------
+    least : float64[p], the `NEAREST_REFUSED`th best score that did not hold at the end where that is less
+    """
+    return ~held & (score > 0) & (score >= least)
+
+
 def told_links(
-    left: _Int, right: _Int, cosine: _Float, score: _Float, reason: npt.NDArray[Any], held: _Bool, least: _Float
+    left: _Int, right: _Int, cosine: _Float, score: _Float, reason: npt.NDArray[Any], held: _Bool
 ) -> pa.Table:
-    """Return as evidence the links that hold, and of the others those that are among the best of either end.
+    """Return links as evidence.
 
     Parameters
     ----------
     reason : str[p], why it does not hold
-    least : float64[p], the `NEAREST_REFUSED`th best score that did not hold at the end where that is less
     """
-    kept = held | ((missed(score, held) > 0) & (score >= least))
     return evidence(
-        left[kept],
-        right[kept],
+        left,
+        right,
         level="story",
         kind="same_story",
-        cosine=cosine[kept],
-        score=score[kept],
-        accepted=held[kept],
-        reason=np.where(held, "same story", reason)[kept],
+        cosine=cosine,
+        score=score,
+        accepted=held,
+        reason=np.where(held, "same story", reason),
     )
 
 

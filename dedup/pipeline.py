@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from dedup import (
     bindings,
@@ -27,6 +26,7 @@ from dedup import (
     resemblance,
     schema,
     sketching,
+    sorting,
     stories,
     tables,
     timing,
@@ -35,15 +35,15 @@ from dedup import (
 from dedup.clock import Clock, Progress
 from dedup.engines.local import LocalEngine
 from dedup.errors import SettingsError
-from dedup.evidence import opposed_pairs, part_languages, part_templates, refused_pairs
-from dedup.findings import Copies, Corpus, Stories, build_tables, mean_score, pair_parts
+from dedup.evidence import chains, opposed_pairs, part_languages, part_templates, refused_pairs
+from dedup.findings import Copies, Corpus, Stories, build_tables, duplicate_pairs, mean_score, measure, story_pairs
 from dedup.pairing import pairs_table
 from dedup.params import Params, from_settings
 from dedup.policy import Rule, parse_policy, reading_params
 from dedup.protocols import Articles, Settings
 from dedup.provenance import manifest
 from dedup.run import Result
-from dedup.spill import Each, Spill, trim
+from dedup.spill import Each, Spill
 from dedup.stores import Columns, Rows, Shuffle
 from dedup.tables import Grouping
 
@@ -104,14 +104,18 @@ def cluster(
         corpus = read(articles, params, policy, local, clock)
         corpus = without_boilerplate(corpus, params, clock, local.map)
         copies = find_copies(corpus, params, policy, clock, local.map)
-        corpus, counted = number_terms(corpus, copies, params, clock, local.map)
+        terms, corpus = [corpus.terms], without_terms(corpus)
+        counted = number_terms(terms, copies, params, corpus.spill, clock, local.map)
         found = relate(corpus, copies, counted, params, local, clock)
         with clock.stage("canonical"):
             chosen = choose_canonicals(corpus, copies, found, params, policy)
-            made = build_tables(corpus, copies, found, chosen)
-            evidence = pair_parts(corpus, copies, found, chosen[1].label)
-            del copies, found  # pairs may be most of what a run holds, and are there twice for a moment
+            measured = measure(corpus, copies, found, chosen)
             corpus = without_sketches(corpus)
+            made = build_tables(corpus, found, chosen, measured)
+            evidence = [story_pairs(corpus, copies, found, chosen[1].label)]
+            del found  # pairs may be most of what a run holds, and are there twice for a moment
+            evidence.append(duplicate_pairs(corpus, copies))
+            del copies
             pairs = pairs_table(corpus.documents, evidence)
             result = Result(*made, pairs, [asdict(reject) for reject in corpus.source.rejects], {})
     return replace(result, manifest=manifest(corpus, result, params, clock.seconds))
@@ -126,34 +130,20 @@ def read(source: Any, params: Params, policy: tuple[Rule, ...], engine: LocalEng
     with clock.stage("read"):
         empty = reduce(pa.RecordBatch.from_pylist([], schema=origin.schema))
         parts = Shuffle(spill)
-        for part in engine.map(reduce, origin.batches()):
+        for part in engine.map(reduce, sketching.pieces(origin.batches())):
             parts.add(part, part[1]["content_key"].to_numpy())
             clock.advance("read", len(part[0]))
         reading.check_rejects(origin)
-        trim()
+        engine.trim()
         documents = Rows(spill, empty[0].schema)
         sketches, terms, traces = (Columns(spill, table.schema) for table in empty[1:])
         every: tuple[Rows | Columns, ...] = documents, sketches, terms, traces
-        _sort(parts, every)
-        trim()
+        sorting.sort(parts, every, engine.trim)
         kept = sketches.table()
         whole = kept.select(resemblance.TEMPLATE_COLUMNS)
         table = documents.table()
         bound = constraints.resolve(params.overrides, table)
         return Corpus(table, kept, whole, terms.table(), traces.table(), origin, spill, bound)
-
-
-def _sort(parts: Shuffle, every: tuple[Rows | Columns, ...]) -> None:
-    """Append what the parts hold, by content key; one column at a time is there twice."""
-    for part in parts.parts():
-        order = pc.sort_indices(part[0], [("content_key", "ascending"), ("doc_id", "ascending")])
-        for grown in every:
-            fields, columns = part[0].schema, part.pop(0).columns
-            ranked = []
-            while columns:
-                ranked.append(schema.take_values(columns.pop(0), order))
-                trim()
-            grown.append(pa.Table.from_arrays(ranked, schema=fields))
 
 
 def without_boilerplate(corpus: Corpus, params: Params, clock: Clock, each: Each = map) -> Corpus:
@@ -217,20 +207,24 @@ def find_copies(corpus: Corpus, params: Params, policy: tuple[Rule, ...], clock:
 
 def find_stories(corpus: Corpus, copies: Copies, params: Params, engine: LocalEngine, clock: Clock) -> Stories:
     """Run pass 2 over the representatives; below the story level every group is its own story."""
-    _, counted = number_terms(corpus, copies, params, clock, engine.map)
+    counted = number_terms([corpus.terms], copies, params, corpus.spill, clock, engine.map)
     return relate(corpus, copies, counted, params, engine, clock)
 
 
 def number_terms(
-    corpus: Corpus, copies: Copies, params: Params, clock: Clock, each: Each = map
-) -> tuple[Corpus, weighing.CountMatrix | None]:
-    """Give the terms of the representatives columns, and drop those of all documents; None below the story level."""
+    terms: list[pa.Table], copies: Copies, params: Params, spill: Spill, clock: Clock, each: Each = map
+) -> weighing.CountMatrix | None:
+    """Give the terms of the representatives columns, and give up those of all documents; None below the story level.
+
+    Parameters
+    ----------
+    terms : one table, schema.TERMS, which is taken out; see `weighing.count_matrix`
+    """
     if params.level != "story":
-        return corpus, None
+        return None
     with clock.stage("terms"):
         positions = np.sort(copies.representative)
-        matrix = weighing.count_matrix(corpus.terms, chosen=positions, spill=corpus.spill, each=each)
-        return replace(corpus, terms=corpus.terms.select(["language"])), matrix
+        return weighing.count_matrix(terms, chosen=positions, spill=spill, each=each)
 
 
 def relate(
@@ -268,11 +262,12 @@ def relate(
             )
             links, unlike["other language"] = part_languages(links, corpus.terms["language"], positions)
             links, unlike["template"] = part_templates(links, corpus, copies, positions, params)
-            opposed = opposed_pairs(refused, unlike["template"], days, params)
+            home, bound = rank[copies.group], corpus.bound
+            chain = chains(k, links, home, bound)
+            opposed = opposed_pairs(refused, unlike["template"], days, chain, params)
             evidence = pa.concat_tables([links, opposed])
-            if corpus.bound is not None:
-                scores = stories.TOGETHER, stories.APART
-                links, forbidden, evidence = bindings.bind(corpus.bound, rank[copies.group], links, opposed, *scores)
+            if bound is not None:
+                links, forbidden, evidence = bindings.bind(bound, home, links, opposed, stories.TOGETHER, stories.APART)
                 unlike |= forbidden
         with clock.stage("linkage"):
             label = np.unique(stories.link(k, evidence, params.stories), return_inverse=True)[1]
@@ -308,6 +303,11 @@ def choose_canonicals(
         Grouping(copies.group, copies.representative, copies.reason, group_ids),
         Grouping(story, found.positions[chosen], reason, story_ids),
     )
+
+
+def without_terms(corpus: Corpus) -> Corpus:
+    """Drop what is numbered by then."""
+    return replace(corpus, terms=corpus.terms.select(["language"]))
 
 
 def without_sketches(corpus: Corpus) -> Corpus:

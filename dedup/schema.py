@@ -113,10 +113,10 @@ def take(table: Any, rows: Any) -> Any:
 
 def take_values(column: Any, rows: Any) -> Any:
     """Return some values of a column; see `take`."""
+    if not holds_numbers(column) or not len(rows):
+        return column.take(rows)
     kind, is_chunked = column.type, isinstance(column, pa.ChunkedArray)
     chunks = column.chunks if is_chunked else [column]
-    if not _has_numbers(kind) or any(chunk.null_count or chunk.values.null_count for chunk in chunks) or not len(rows):
-        return column.take(rows)
     width = kind.value_type.bit_width // 8
     spelt = pa.chunked_array([_as_bytes(chunk, width) for chunk in chunks], pa.large_binary())
     _, offsets, values = one_chunk(spelt.take(rows)).buffers()
@@ -126,11 +126,14 @@ def take_values(column: Any, rows: Any) -> Any:
     return pa.chunked_array([taken]) if is_chunked else taken
 
 
-def _has_numbers(kind: pa.DataType) -> bool:
-    """Tell whether a column is of lists whose values take whole bytes."""
+def holds_numbers(column: pa.Array | pa.ChunkedArray) -> bool:
+    """Tell whether a column is of lists whose values take whole bytes, none of them null."""
+    kind = column.type
     if not pa.types.is_large_list(kind) or not pa.types.is_primitive(kind.value_type):
         return False
-    return bool(kind.value_type.bit_width % 8 == 0)
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    has_nulls = any(chunk.null_count or chunk.values.null_count for chunk in chunks)
+    return bool(kind.value_type.bit_width % 8 == 0) and not has_nulls
 
 
 def _as_bytes(lists: pa.LargeListArray, width: int) -> pa.LargeBinaryArray:

@@ -23,7 +23,7 @@ _Pairs = tuple[Placed, Placed, _Float]  # later place, earlier place, cosine
 
 _CHUNK = 128  # rows a thread takes at a time; fixed, so that results do not depend on the number of threads
 _WAVES = 512, 8192  # fewest and most rows after which earlier ones hear of them, which raises what a pair must reach
-_WAVE_PAIRS = 1 << 19  # pairs of a wave, 13 MB, from which the next ones are smaller: inside a wave nobody is sifted
+_WAVE_PAIRS = 1 << 19  # pairs of a wave, 8 MB, at which the next one aims: inside a wave nobody is sifted
 _BLOCKS = 1024, 8192  # fewest and most places of a block: see `_block_size`
 
 _LEFT_TO_BOUND = 0.7  # length of a row's common terms, relative to the usual toll: longer ones leave more to finish
@@ -134,28 +134,28 @@ def sift(
             limits = params.pair_floor, *fading, params.pair_budget, at_most
             return similar(start, min(start + _CHUNK, end), *given, *limits)
 
-        *parts, left_out = zip(*each(chunk, range(wave, end, _CHUNK)), strict=True)
+        *parts, left_out = map(list, zip(*each(chunk, range(wave, end, _CHUNK)), strict=True))
         skipped["story_pairs"] += sum(left_out)
-        left, right, plain = map(np.concatenate, parts)
+        left, right, plain = map(joined, parts)
         nearest.settle(wave, end, left, right, plain, places.days, places.shares, *state, *fading)
         if told is not None:
             heard = plain >= state.least[right]
-            told.append((left[heard].astype(np.uint32), right[heard].astype(np.uint32), plain[heard]))
-        outweighs = plain >= state.halves[left] + state.halves[right]
+            told.append((left[heard], right[heard], plain[heard]))
         at_once = _next_wave(end - wave, len(left))
         # Where all are alike, the next ones look at the most likely places alone.
         crowded = len(left) + sum(left_out) > cosine.AT_WORK * params.pair_budget * (end - wave)
-        kept = left[outweighs], right[outweighs], plain[outweighs]
-        total += len(kept[0])
+        outweighs = plain >= state.halves[left] + state.halves[right]
+        left, right, plain = left[outweighs], right[outweighs], plain[outweighs]
+        total += len(left)
         if total > params.pair_budget * max((n if held else end) - first, 2 * _WAVES[0]):
-            strong: npt.NDArray[np.bool_] = nearest.strongest(kept[0], kept[2], params.pair_budget)
+            strong: npt.NDArray[np.bool_] = nearest.strongest(left, plain, params.pair_budget)
             skipped["story_pairs"] += len(strong) - int(strong.sum())
             total -= len(strong) - int(strong.sum())
-            kept = kept[0][strong], kept[1][strong], kept[2][strong]
-        later.append(kept[0].astype(np.uint32))
-        earlier.append(kept[1].astype(np.uint32))
-        likeness.append(kept[2])
-        del parts, left, right, plain, outweighs, kept
+            left, right, plain = left[strong], right[strong], plain[strong]
+        later.append(left)
+        earlier.append(right)
+        likeness.append(plain)
+        del parts, left, right, plain, outweighs
         trim()  # or what the waves leave free adds up
         wave = end
     return joined(later), joined(earlier), joined(likeness)
@@ -195,4 +195,4 @@ def _next_wave(rows: int, pairs: int) -> int:
 
     What is found does not depend on it, but for what a budget leaves out.
     """
-    return _WAVES[1] if pairs <= _WAVE_PAIRS else max(rows * _WAVE_PAIRS // pairs, _WAVES[0])
+    return min(max(rows * _WAVE_PAIRS // max(pairs, 1), _WAVES[0]), _WAVES[1])

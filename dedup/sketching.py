@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -9,6 +11,23 @@ from dedup import boilerplate, duplicates, schema, text, weighing
 from dedup.params import Params
 
 EXCERPT_CHARS = 200
+_TOKENS = 3 << 19  # of a batch, about: what is made of it meanwhile takes a hundred bytes each
+
+
+def pieces(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Cut batches of scripts without spaces, in which each character is a token, and so a text holds many.
+
+    Parameters
+    ----------
+    batches : schema.DOCUMENTS and kept columns
+    """
+    for batch in batches:
+        chars = pc.sum(pc.utf8_length(batch["text"])).as_py() or 0
+        size = pc.sum(pc.binary_length(batch["text"])).as_py() or 0
+        tokens = chars // 6 + (size - chars) // 2  # a word of six letters, or a character of three bytes
+        step = max(1, -(-len(batch) // (1 + tokens // _TOKENS)))
+        for start in range(0, len(batch), step):
+            yield batch.slice(start, step)
 
 
 def reduce(batch: pa.RecordBatch, params: Params) -> tuple[pa.Table, pa.RecordBatch, pa.RecordBatch, pa.RecordBatch]:

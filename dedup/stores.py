@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dedup import schema
-from dedup.spill import File, Spill
+from dedup.spill import File, Spill, trim
 
 _Int = npt.NDArray[np.int64]
 
@@ -187,8 +187,10 @@ def distinct(found: Iterable[npt.NDArray[np.uint64]]) -> npt.NDArray[np.uint64]:
     held = [np.empty(0, np.uint64)]
     for part in found:
         held.append(part)
+        del part
         if sum(map(len, held[1:])) > max(len(held[0]), 1 << 20):
             held = [_merged(held)]
+            trim()
     return _merged(held)
 
 

@@ -13,10 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from dedup import schema, sifting, timing
+from dedup import schema, sifting, timing, weighing
 from dedup.kernels import cutting, feedback, jaccard, linkage, nearest, postings
 from dedup.params import StoryParams
 from dedup.spill import IN_MEMORY, Each, Spill
+from dedup.stores import joined
 from dedup.weighing import Vectors
 
 _Int = npt.NDArray[np.int64]
@@ -26,6 +27,7 @@ TOGETHER, APART = 2.0, linkage.APART * linkage.UNIT  # scores that rules give, b
 
 _CHUNK = 128  # rows of a call with feedback at least ...
 _FEEDBACK_CALLS = 64  # ... of which there are so many at most
+_SCORED = 1 << 16  # pairs at a time
 
 
 class Surroundings(NamedTuple):
@@ -68,31 +70,53 @@ def similar_pairs(
     Surroundings
     """
     n = len(rows.indptr) - 1
-    share = shares_of(rows, params)
+    share, frequencies = shares_of(rows, params), weighing.document_frequencies(*rows[:2], len(rows.terms), spill)
+    shared = _shared(frequencies)
     counted: Counter[str] = Counter() if skipped is None else skipped
-    sifted = _crowded_pairs(rows, days, refused, params.sifting * share, params, each, spill, counted)
-    left, right, plain, neighbours, weights, tolls = sifted
+    left, right, plain, neighbours, weights, tolls = _crowded_pairs(
+        rows, frequencies, days, refused, params.sifting * share, params, each, spill, counted
+    )
+    del frequencies
     weights *= params.feedback
-    norms = feedback.feedback_norms(*rows[:3], len(rows.terms), neighbours, weights)
+    norms = feedback.feedback_norms(*rows[:3], shared, neighbours, weights)
+    score = _after_feedback(rows, shared, neighbours, weights, norms, left, right, each)
+    crowd, usual = crowds(n, left, right, score, params), timing.usual_decays(days, params)
+    for start in range(0, len(score), _SCORED):
+        part = slice(start, start + _SCORED)
+        a, b = left[part], right[part]
+        near = timing.relative(np.abs(days[a] - days[b]), usual[a], usual[b], params)
+        score[part] = stand_out(score[part], crowd, share, a, b, params) * near
+    linked = score >= params.link_floor
+    np.minimum(score, 1.0, out=score)
+    columns, kept = [left, right, plain, score], list[pa.Array]()
+    del left, right, plain, score  # where all are alike these are most of what there is: one at a time is there twice
+    while columns:
+        kept.append(pa.array(columns.pop(0)[linked]))
+    return pa.Table.from_arrays(kept, schema=schema.LINKS), Surroundings(neighbours, weights, norms, tolls, crowd)
+
+
+def _shared(frequencies: npt.NDArray[np.int32]) -> int:
+    """Count the columns that several rows have; the others are the last ones, and pair nobody."""
+    return int((frequencies > 1).sum())
+
+
+def _after_feedback(
+    rows: Vectors, shared: int, neighbours: _Int, weights: _Float, norms: _Float, left: _Int, right: _Int, each: Each
+) -> _Float:
+    """Return the cosines of pairs, sorted by left, with what the neighbours of both ends have mixed in, float64[p]."""
+    n = len(norms)
     # Each call clears a sum for every column and row: few calls.
     rows_at_once = max(n // _FEEDBACK_CALLS, _CHUNK)
     bounds = np.searchsorted(left, np.arange(0, n + rows_at_once, rows_at_once))
 
-    def after_feedback(chunk: int) -> _Float:
+    def mixed(chunk: int) -> _Float:
         part = slice(bounds[chunk], bounds[chunk + 1])
         found: _Float = feedback.feedback_cosines(
-            *rows[:3], len(rows.terms), neighbours, weights, norms, left[part], right[part]
+            *rows[:3], shared, neighbours, weights, norms, left[part], right[part]
         )
         return found
 
-    similarity = np.concatenate([np.empty(0), *each(after_feedback, range(len(bounds) - 1))])
-    crowd = crowds(n, left, right, similarity, params)
-    score = stand_out(similarity, crowd, share, left, right, params) * timing.nearness(days, left, right, params)
-    linked = score >= params.link_floor
-    links = pa.Table.from_arrays(
-        [pa.array(column[linked]) for column in (left, right, plain, np.minimum(score, 1.0))], schema=schema.LINKS
-    )
-    return links, Surroundings(neighbours, weights, norms, tolls, crowd)
+    return joined([np.empty(0), *each(mixed, range(len(bounds) - 1))])
 
 
 def crowds(n: int, left: _Int, right: _Int, similarity: _Float, params: StoryParams) -> _Float:
@@ -220,6 +244,7 @@ def _contracted(node: _Int, left: _Int, right: _Int, weight: _Int) -> tuple[_Int
 
 def _crowded_pairs(
     rows: Vectors,
+    frequencies: npt.NDArray[np.int32],
     days: _Float,
     refused: tuple[_Int, _Int],
     shares: _Float,
@@ -236,27 +261,28 @@ def _crowded_pairs(
     place = np.argsort(order)
     partners = by_row(len(order), place[refused[0]], place[refused[1]])
     later, earlier, plain, neighbours, weights, tolls = _sifted_in_order(
-        rows, order, days[order], partners, shares[order], params, each, spill, skipped
+        rows, frequencies, order, days[order], partners, shares[order], params, each, spill, skipped
     )
-    left, right = np.maximum(order[later], order[earlier]), np.minimum(order[later], order[earlier])
+    one, other = order[later], order[earlier]
+    left, right = np.maximum(one, other), np.minimum(one, other)
+    del later, earlier, one, other
     by = np.argsort(left * len(order) + right, kind="stable")  # undated alone are sorted, which costs little
+    left, right, plain = left[by], right[by], plain[by]
     neighbours = np.where(neighbours >= 0, order[neighbours], -1)
-    return left[by], right[by], plain[by], neighbours[place], weights[place], tolls[place]
+    return left, right, plain, neighbours[place], weights[place], tolls[place]
 
 
 def _sifted_in_order(
-    rows: Vectors, order: _Int, days: _Float, refused: tuple[_Int, _Int], shares: _Float,
-    params: StoryParams, each: Each, spill: Spill, skipped: Counter[str],
+    rows: Vectors, frequencies: npt.NDArray[np.int32], order: _Int, days: _Float, refused: tuple[_Int, _Int],
+    shares: _Float, params: StoryParams, each: Each, spill: Spill, skipped: Counter[str],
 ) -> tuple[sifting.Placed, sifting.Placed, _Float, _Int, _Float, _Float]:  # fmt: skip
     """Do so by place: all but `rows` is in the given order of the rows."""
     n = len(order)
     undated, low, high = sifting.within(days, params.window, params.window_nearest)
     met = np.where(np.arange(n) < undated, n, undated + high - low)
-    frequencies = np.bincount(rows.indices, minlength=len(rows.terms))
     begin = postings.within_budget(rows.indptr, rows.indices, order, frequencies, met / max(n, 1), params.postings)
     skipped["postings"] += int((begin - rows.indptr[order]).sum())
-    shared = int((frequencies > 1).sum())
-    places = sifting.Places(*rows[:3], shared, order, begin, days, shares, undated, low, refused)
+    places = sifting.Places(*rows[:3], _shared(frequencies), order, begin, days, shares, undated, low, refused)
     state = sifting.unmet(n, params)
     left, right, plain = sifting.sift(places, state, params, each=each, spill=spill, skipped=skipped)
     tolls = sifting.tolls(state, shares)

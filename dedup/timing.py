@@ -57,11 +57,17 @@ def nearness(days: _Float, left: _Int, right: _Int, params: StoryParams) -> _Flo
     -------
     float64[p]
     """
+    usual = usual_decays(days, params)
+    return relative(np.abs(days[left] - days[right]), usual[left], usual[right], params)
+
+
+def usual_decays(days: _Float, params: StoryParams) -> _Float:
+    """Return the mean decay of each date with all others, float64[n]; 1 where it is unknown."""
     dated = np.flatnonzero(~np.isnan(days))
     dated = dated[np.argsort(days[dated], kind="stable")]
     usual = np.ones(len(days))
     usual[dated] = usual_decay(mean_nearness(days[dated], params.time_scale), params)
-    return relative(np.abs(days[left] - days[right]), usual[left], usual[right], params)
+    return usual
 
 
 def usual_decay(nearness: _Float, params: StoryParams) -> _Float:

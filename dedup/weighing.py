@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from importlib import resources
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from dedup import languages, schema
 from dedup.foreign import foreign_idf, foreign_terms
+from dedup.kernels import frequencies as counting
 from dedup.kernels import postings, tfidf
 from dedup.params import StoryParams
 from dedup.spill import IN_MEMORY, Each, Spill, trim
@@ -29,7 +30,7 @@ _Float = npt.NDArray[np.float64]
 NAMED = 6  # terms that name a story
 SEPARATOR = ", "  # between them
 
-_ENTRY_BYTES = 24  # a term while it is weighed: hash, count, column and weight
+_ENTRY_BYTES = 96  # a term while it is numbered or weighed: hash, count, column and weight, each some times over
 _AT_ONCE = 1 << 18  # terms
 
 
@@ -101,43 +102,50 @@ def background() -> Background:
 
 def vectors(counted: pa.Table, frequencies: Background, spill: Spill = IN_MEMORY) -> Vectors:
     """Weigh counted terms, schema.TERMS; see `count_matrix` and `weigh`."""
-    return weigh(count_matrix(counted, spill=spill), frequencies, counted["language"], spill=spill)
+    return weigh(count_matrix([counted], spill=spill), frequencies, counted["language"], spill=spill)
 
 
 def count_matrix(
-    counted: pa.Table, *, chosen: _Int | None = None, spill: Spill = IN_MEMORY, each: Each = map
+    counted: list[pa.Table], *, chosen: _Int | None = None, spill: Spill = IN_MEMORY, each: Each = map
 ) -> CountMatrix:
     """Give the terms of documents columns: nothing else of them is needed to weigh them.
 
     Parameters
     ----------
-    counted : schema.TERMS
+    counted : one table, schema.TERMS, which is taken out: where no term comes twice its lists are most of what there
+        is, and each goes once it is numbered
     chosen : int64[n], positions of the documents wanted, rising; None: all
     """
-    if chosen is not None and len(chosen) == len(counted):
+    table = counted.pop()
+    if chosen is not None and len(chosen) == len(table):
         chosen = None  # and nothing is copied
-    offsets = _row_offsets(counted["terms"], chosen)
+    lists = [table["terms"], table["counts"]]
+    del table
+    offsets = _row_offsets(lists[0], chosen)
     parts = list(spill.slices(offsets, _ENTRY_BYTES))
 
-    def read(part: tuple[int, int]) -> pa.Table:
-        first, last = part
-        return (
-            counted.slice(first, last - first) if chosen is None else schema.take(counted, pa.array(chosen[first:last]))
-        )
+    def values(part: tuple[int, int]) -> npt.NDArray[Any]:
+        start, stop = part
+        if chosen is None:
+            return schema.ragged(lists[0].slice(start, stop - start))[0]
+        return schema.ragged(schema.take_values(lists[0], pa.array(chosen[start:stop])))[0]
 
-    known = distinct(each(lambda part: distinct([schema.ragged(read(part)["terms"])[0]]), parts))
+    def filled(number: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]) -> npt.NDArray[np.int32]:
+        out: npt.NDArray[np.int32] = spill.array(int(offsets[-1]), np.int32)
+
+        def fill(part: tuple[int, int]) -> None:
+            out[offsets[part[0]] : offsets[part[1]]] = number(values(part))
+
+        for _ in each(fill, parts):
+            spill.release()
+        return out
+
+    known = distinct(each(lambda part: distinct([values(part)]), parts))
     trim()  # what the parts of it took
-    starts = tfidf.index(known)
-    columns, counts = spill.array(int(offsets[-1]), np.int32), spill.array(int(offsets[-1]), np.int32)
-
-    def locate(part: tuple[int, int]) -> None:
-        table, here = read(part), slice(offsets[part[0]], offsets[part[1]])
-        columns[here] = tfidf.lookup(known, starts, schema.ragged(table["terms"])[0])
-        counts[here] = schema.ragged(table["counts"])[0]
-
-    for _ in each(locate, parts):
-        spill.release()
-    return CountMatrix(offsets, columns, counts, known)
+    columns = filled(partial(tfidf.lookup, known, tfidf.index(known)))
+    lists.pop(0)
+    trim()
+    return CountMatrix(offsets, columns, filled(lambda counts: counts), known)
 
 
 def weigh(
@@ -162,32 +170,64 @@ def weigh(
     own : frequencies in the corpus, learnt from a part of it; None: from these documents
     """
     offsets, columns, _, known = matrix
-    held, n = np.zeros(len(known), np.int32), len(offsets) - 1
-    for start, stop in spill.slices(offsets, _ENTRY_BYTES):
-        np.add.at(held, columns[offsets[start] : offsets[stop]], 1)
-    if own is not None:
+    if own is None:
+        held, n = document_frequencies(offsets, columns, len(known), spill), len(offsets) - 1
+    else:
         held, n = own.of(known).astype(np.int32), own.documents
+    rank, first = tfidf.falling_ranks(held)
+    del held
+    for part in spill.slices(offsets, _ENTRY_BYTES):
+        here = slice(*offsets[list(part)])
+        columns[here] = rank[columns[here]]
+    _arrange(known, rank, first)
+    del rank
     idf, familiar = np.empty(len(known)), np.empty(len(known), np.bool_)
     for some in _terms(len(known)):
         common = frequencies.of(known[some])
         familiar[some] = common > 0
-        idf[some] = mean_idf(held[some], n, common, frequencies.documents)
+        idf[some] = mean_idf(_of_ranks(first, some), n, common, frequencies.documents)
     if language is not None:
         for some, strange, peers in foreign_terms(language, columns, offsets, familiar, spill):
-            which = some.start + np.flatnonzero(strange)
-            idf[which] = foreign_idf(held[which], peers[strange], frequencies.documents)
-    rank = tfidf.falling_ranks(held)
-    del held, familiar
-    indices, data = _unit_rows(matrix, idf, rank, spill, each)
-    del idf
-    known[rank] = known.copy()
-    return Vectors(offsets, indices, data, known)
+            idf[some][strange] = foreign_idf(_of_ranks(first, some)[strange], peers[strange], frequencies.documents)
+    del familiar
+    trim()
+    return Vectors(offsets, *_unit_rows(matrix, idf, spill, each), known)
+
+
+def _arrange(terms: npt.NDArray[np.uint64], rank: npt.NDArray[np.uint32], first: _Int) -> None:
+    """Put terms into the order of their ranks; most have the smallest count and stay in their order, so it is in place.
+
+    Parameters
+    ----------
+    rank, first : as of `tfidf.falling_ranks`
+    """
+    shared = first[first < len(rank)][-1:]  # the first rank of the smallest count
+    common = rank < shared
+    kept, places, end = terms[common], rank[common], len(terms)
+    for some in reversed(list(_terms(len(terms)))):
+        rest = terms[some][~common[some]]
+        end -= len(rest)
+        terms[end : end + len(rest)] = rest
+    terms[places] = kept
+
+
+def _of_ranks(first: _Int, some: slice) -> _Int:
+    """Return the counts of some ranks; first as of `tfidf.falling_ranks`."""
+    return len(first) - np.searchsorted(first, np.arange(some.start, some.stop), side="right")
+
+
+def document_frequencies(offsets: _Int, columns: npt.NDArray[Any], count: int, spill: Spill) -> npt.NDArray[np.int32]:
+    """Count the rows that hold each of `count` columns, int32[count]; of rows in CSR."""
+    held = np.zeros(count, np.int32)
+    for start, stop in spill.slices(offsets, _ENTRY_BYTES):
+        counting.count_columns(columns[offsets[start] : offsets[stop]].view(np.uint32), held)
+    return held
 
 
 def _unit_rows(
-    matrix: CountMatrix, idf: _Float, rank: npt.NDArray[np.uint32], spill: Spill, each: Each
+    matrix: CountMatrix, idf: _Float, spill: Spill, each: Each
 ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.float32]]:
-    """Weigh counts by the idf of their columns, and number these by rank: in the arrays of the matrix."""
+    """Weigh counts by the idf of their columns, and sort each row by column: in the arrays of the matrix."""
     offsets, columns, counts, _ = matrix
     indices, data = columns.view(np.uint32), counts.view(np.float32)
 
@@ -195,7 +235,6 @@ def _unit_rows(
         start, stop = part
         here, ends = slice(offsets[start], offsets[stop]), offsets[start : stop + 1] - offsets[start]
         data[here] = tfidf.unit_rows(columns[here], counts[here], ends, idf)
-        indices[here] = rank[columns[here]]
         postings.order_rows(ends, indices[here], data[here])
 
     for _ in each(weigh, list(spill.slices(offsets, _ENTRY_BYTES))):
@@ -216,7 +255,7 @@ def learnt(counted: pa.Table, spill: Spill = IN_MEMORY) -> Callable[[pa.Table], 
 
 def by_frequencies(own: Background, spill: Spill = IN_MEMORY) -> Callable[[pa.Table], Vectors]:
     """Return what weighs counted terms by frequencies that were learnt from others."""
-    return lambda counted: weigh(count_matrix(counted, spill=spill), background(), own=own, spill=spill)
+    return lambda counted: weigh(count_matrix([counted], spill=spill), background(), own=own, spill=spill)
 
 
 def _terms(count: int) -> Iterator[slice]:

@@ -15,7 +15,7 @@ from dedup.distributed import corpus
 from dedup.distributed.flow import deal, part_of_hash, part_of_place
 from dedup.distributed.similar import Stories
 from dedup.engines.local import LocalEngine
-from dedup.findings import build_tables, pair_parts
+from dedup.findings import build_tables, duplicate_pairs, measure, story_pairs
 from dedup.pairing import pairs_table
 from dedup.params import Params
 from dedup.policy import parse_policy
@@ -64,8 +64,10 @@ def spread_findings(articles: Any, params: Params, parts: int, backwards: bool =
         copies = pipeline.find_copies(local, params, policy, clock)
         found = pipeline.find_stories(local, copies, params, engine, clock)
         by_group, by_story = pipeline.choose_canonicals(local, copies, found, params, policy)
-        made = build_tables(local, copies, found, (by_group, by_story))
-        pairs = pairs_table(local.documents, pair_parts(local, copies, found, by_story.label))
+        chosen = by_group, by_story
+        made = build_tables(local, found, chosen, measure(local, copies, found, chosen))
+        told = [story_pairs(local, copies, found, by_story.label), duplicate_pairs(local, copies)]
+        pairs = pairs_table(local.documents, told)
         expected = Result(*made, pairs, [asdict(reject) for reject in local.source.rejects], {})
     part = part_of_hash(local.documents["content_key"].to_numpy(), parts)
     starts = np.searchsorted(part, np.arange(parts + 1))

@@ -42,6 +42,17 @@ def run_pairs(keys, members, hot, predecessors):
     return pairs
 
 
+def count_columns(columns, counts):
+    return [count + columns.count(column) for column, count in enumerate(counts)]
+
+
+def move(data, starts, sizes, places, out):
+    out = bytearray(out)
+    for start, size, place in zip(starts, sizes, places, strict=True):
+        out[place : place + size] = data[start : start + size]
+    return bytes(out)
+
+
 def count_slots(rows, alive, counts, first, bits, most):
     some = [row for row, is_alive in zip(rows, alive, strict=True) if is_alive]
     found = Counter((value >> (64 - bits)) - first for row in some for value in row)

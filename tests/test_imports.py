@@ -29,7 +29,7 @@ LAYERS = (
     {"engines"},
     {"distributed"},
     {"evidence", "provenance"},
-    {"findings", "sketching"},
+    {"findings", "sketching", "sorting"},
     {
         "reading",
         "text",

@@ -1,5 +1,6 @@
 """Vectors, similar pairs and feedback against their twins."""
 
+import itertools
 import math
 from itertools import pairwise
 
@@ -93,7 +94,7 @@ def test_within_budget(rows, seed, share, budget):
     frequencies = sorted((sum(c in row for row in rows) for c in range(COLUMNS)), reverse=True)
     indptr, indices, _ = csr(rows)
     shares = [share] * len(rows)
-    found = postings.within_budget(indptr, indices, order, int64(frequencies), np.array(shares, float), budget)
+    found = postings.within_budget(indptr, indices, order, np.int32(frequencies), np.array(shares, float), budget)
     assert (found - indptr[order]).tolist() == naive.within_budget(rows, order, frequencies, shares, budget)
 
 
@@ -242,7 +243,9 @@ def test_similar_pairs_look_at_the_highest_bounds(case, crowd, near, floor, size
 
 @st.composite
 def mixtures(draw):
-    rows = draw(matrices)
+    """Rows of which some have columns that no other has, from COLUMNS on."""
+    rows, lone = draw(matrices), itertools.count(COLUMNS)
+    rows = [unit(row | {next(lone): draw(weights) for _ in range(draw(st.integers(0, 2)))}) for row in rows]
     n, k = len(rows), draw(st.integers(1, 3))
     neighbours = [[draw(st.integers(-1, n - 1)) for _ in range(k)] for _ in range(n)]
     shares = [[draw(st.floats(0, 0.25)) if j >= 0 else 0.0 for j in row] for row in neighbours]
@@ -255,12 +258,14 @@ def close(found, wanted):
 
 
 @quick
-@example(([], [], [], [], 1))
-@example((EMPTY_ROWS, [[-1], [0], [4], [2], [1]], [[0.0], [0.1], [0.2], [0.2], [0.1]], [(3, 0), (3, 2), (4, 2)], 1))
-@given(mixtures())
-def test_feedback(case):
+@example(([], [], [], [], 1), COLUMNS)
+@example(
+    (EMPTY_ROWS, [[-1], [0], [4], [2], [1]], [[0.0], [0.1], [0.2], [0.2], [0.1]], [(3, 0), (3, 2), (4, 2)], 1), COLUMNS
+)
+@given(mixtures(), st.sampled_from([COLUMNS, COLUMNS + 20]))
+def test_feedback(case, shared):
     rows, neighbours, shares, pairs, k = case
-    arrays = *csr(rows), COLUMNS, int64(neighbours).reshape(-1, k), np.array(shares, np.float64).reshape(-1, k)
+    arrays = *csr(rows), shared, int64(neighbours).reshape(-1, k), np.array(shares, np.float64).reshape(-1, k)
     norms = feedback.feedback_norms(*arrays)
     close(norms, naive.feedback_norms(rows, neighbours, shares))
     pairs = [(i, j) for i, j in pairs if norms[i] * norms[j] > 0]  # a row without length is in no pair

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from test_kernels_text import rows_of
 
 from dedup import text
-from dedup.kernels import hashing, tfidf
+from dedup.kernels import frequencies, hashing, tfidf
 from dedup.kernels import words as function_words
 
 quick = settings(max_examples=150, deadline=None)
@@ -132,11 +132,22 @@ def test_count_peers(documents, lacking, first):
 
 
 @quick
+@given(st.lists(st.integers(0, 4)), st.lists(st.integers(0, 9), min_size=5, max_size=5))
+def test_count_columns(columns, before):
+    counts = np.array(before, np.int32)
+    frequencies.count_columns(np.array(columns, np.uint32), counts)
+    assert counts.tolist() == naive.count_columns(columns, before)
+
+
+@quick
 @given(st.lists(st.integers(0, 5)))
 def test_falling_ranks(counts):
-    ranks = tfidf.falling_ranks(np.array(counts, np.int32))
+    ranks, first = tfidf.falling_ranks(np.array(counts, np.int32))
     assert ranks.dtype == np.uint32
-    assert ranks.tolist() == naive.falling_ranks(counts)
+    wanted = naive.falling_ranks(counts)
+    assert ranks.tolist() == wanted
+    most = max(counts, default=0)
+    assert first.tolist() == [sum(other > count for other in counts) for count in range(most, -1, -1)]
 
 
 @quick

@@ -45,9 +45,8 @@ def ready(part: int, tables: Tables, given: Given) -> tuple[pa.Table, int]:
         met[lacking:] = slots.undated + highs[own] - lows[own]
         usual[lacking:] = timing.usual_decay(_nearness(part, days[lacking:], slots, params), params)
     columns, used = _dense([indices])
-    begin = postings.within_budget(
-        indptr, used[0], np.arange(len(rows)), frequencies.of(columns), met / max(n, 1), params.postings
-    )
+    held = frequencies.of(columns).astype(np.int32)
+    begin = postings.within_budget(indptr, used[0], np.arange(len(rows)), held, met / max(n, 1), params.postings)
     added = {"place": place, "low": low, "usual": usual, "begin": begin - indptr[:-1]}
     added["share"] = params.sifting * stories.shares(np.diff(indptr), params)
     for name, values in added.items():

@@ -160,8 +160,9 @@ def _from(state: State, first: int) -> State:
 
 
 def _settle(state: State, days: _Float, shares: _Float, params: StoryParams, *pairs: Any) -> None:
-    left, right, plain = pairs or (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
+    left, right, plain = pairs or (np.empty(0), np.empty(0), np.empty(0))
     fading = params.decay_floor, params.time_scale
+    left, right = left.astype(np.uint32), right.astype(np.uint32)
     nearest.settle(0, len(shares), left, right, plain, days, shares, *state, *fading)
 
 

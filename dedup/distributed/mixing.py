@@ -147,7 +147,7 @@ def _best(left: _Int, right: _Int, similarity: _Float, place: _Int, given: Given
     """Send to each row the best similarities of its pairs."""
     row = np.concatenate((left, right))
     value = np.concatenate((similarity, similarity))
-    strong = nearest.strongest(row, value, given.params.crowd_neighbours)
+    strong = nearest.strongest(row.astype(np.uint32), value, given.params.crowd_neighbours)
     own = place[row[strong]]
     found = pa.table({"row": own, "similarity": value[strong]})
     yield from deal("scores", found, part_of_place(own, given.slots.starts))

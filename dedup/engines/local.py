@@ -6,8 +6,11 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Barrier
 from types import TracebackType
 from typing import Self, TypeVar
+
+from dedup.spill import trim
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
@@ -29,6 +32,17 @@ class LocalEngine:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+    def trim(self) -> None:
+        """Let each thread give back what it holds of freed memory: Arrow keeps for each what that one has allocated."""
+        all_here = Barrier(self.jobs)
+
+        def give_back(_: int) -> None:
+            all_here.wait()  # or one thread would do it for all
+            trim()
+
+        for _ in self.map(give_back, range(self.jobs)):
+            pass
 
     def __enter__(self) -> Self:
         return self

@@ -87,7 +87,7 @@ def similar_pairs(
 
     Returns
     -------
-    left, right : int64[p], right < left; cosine : float64[p]; blocks from the last, in each by left, then right.
+    left, right : uint32[p], right < left; cosine : float64[p]; blocks from the last, in each by left, then right.
     left_out : int, pairs above the budget; places not looked at count where half of those looked at gave pairs.
         O(postings visited + pairs met / 8).
     """
@@ -96,7 +96,7 @@ def similar_pairs(
     found = np.empty(len(flags), np.uint16)
     common = np.zeros(checkpoints[-1], np.float64)
     by_checkpoint = np.empty((len(checkpoints), size), np.float32)
-    left, right, cosine = np.empty(1024, np.int64), np.empty(1024, np.int64), np.empty(1024, np.float64)
+    left, right, cosine = np.empty(1024, np.uint32), np.empty(1024, np.uint32), np.empty(1024, np.float64)
     longest = widest(first, last, order, indptr)
     spans, factors = np.empty((2, longest + 1), np.uint32), np.empty(longest + 1, np.float64)
     at, left_out, allowed = 0, 0, AT_WORK * budget * (last - first)
@@ -266,8 +266,8 @@ def _keep(
     least: npt.NDArray[np.float32],
     halves: npt.NDArray[np.float32],
     own_half: np.float32,
-    left: npt.NDArray[np.int64],
-    right: npt.NDArray[np.int64],
+    left: npt.NDArray[np.uint32],
+    right: npt.NDArray[np.uint32],
     cosine: npt.NDArray[np.float64],
     at: int,
 ) -> Any:
@@ -282,8 +282,8 @@ def _keep(
 
 @inlined
 def _keep_final(
-    left: npt.NDArray[np.int64],
-    right: npt.NDArray[np.int64],
+    left: npt.NDArray[np.uint32],
+    right: npt.NDArray[np.uint32],
     cosine: npt.NDArray[np.float64],
     count: int,
     least: npt.NDArray[np.float32],

@@ -1,6 +1,7 @@
 """Cosines after each row is mixed with its nearest neighbours, without building the mixed rows.
 
-Rows are unit vectors in CSR, as in `kernels.cosine`; products of two float32 are exact in the float64 sums.
+Rows are unit vectors in CSR, as in `kernels.cosine`; products of two float32 are exact in the float64 sums. Of columns
+that one row alone has nothing is summed: how much of that row is mixed in says all.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ def feedback_norms(
     indptr: npt.NDArray[np.int64],
     indices: npt.NDArray[np.uint32],
     data: npt.NDArray[np.float32],
-    n_columns: int,
+    shared: int,
     neighbours: npt.NDArray[np.int64],
     weights: npt.NDArray[np.float64],
 ) -> Any:
@@ -26,6 +27,7 @@ def feedback_norms(
 
     Parameters
     ----------
+    shared : columns that several rows may have; those from there on have one each, and come last in it
     neighbours : int64[n, k], weights : float64[n, k] (share already multiplied in)
 
     Returns
@@ -34,14 +36,14 @@ def feedback_norms(
     """
     n = len(indptr) - 1
     norms = np.zeros(n, np.float64)
-    mixed = np.zeros(n_columns, np.float64)
+    mixed, own = np.zeros(shared, np.float64), np.zeros(n, np.float64)
     for i in range(n):
-        _mix(i, indptr, indices, data, neighbours, weights, mixed)
+        _mix(i, indptr, indices, data, neighbours, weights, mixed, own)
         # A column is summed and cleared where it is met first, so each counts once.
-        total = _take(i, indptr, indices, mixed)
+        total = _take(i, indptr, indices, data, mixed, own)
         for k in range(neighbours.shape[1]):
             if neighbours[i, k] >= 0:
-                total += _take(neighbours[i, k], indptr, indices, mixed)
+                total += _take(neighbours[i, k], indptr, indices, data, mixed, own)
         norms[i] = np.sqrt(total)
     return norms
 
@@ -51,7 +53,7 @@ def feedback_cosines(
     indptr: npt.NDArray[np.int64],
     indices: npt.NDArray[np.uint32],
     data: npt.NDArray[np.float32],
-    n_columns: int,
+    shared: int,
     neighbours: npt.NDArray[np.int64],
     weights: npt.NDArray[np.float64],
     norms: npt.NDArray[np.float64],
@@ -65,7 +67,7 @@ def feedback_cosines(
 
     Parameters
     ----------
-    neighbours, weights : as in `feedback_norms`, which gives norms : float64[n]
+    shared, neighbours, weights : as in `feedback_norms`, which gives norms : float64[n]
     left, right : int64[p], equal values of left side by side
 
     Returns
@@ -74,7 +76,7 @@ def feedback_cosines(
     """
     n = len(indptr) - 1
     out = np.zeros(len(left), np.float64)
-    mixed = np.zeros(n_columns, np.float64)
+    mixed, own = np.zeros(shared, np.float64), np.zeros(n, np.float64)
     projection = np.zeros(n, np.float64)  # of mixed row i on plain row j, valid where projected[j] == i
     projected = np.full(n, -1)
     start = 0
@@ -82,16 +84,16 @@ def feedback_cosines(
         if end < len(left) and left[end] == left[start]:
             continue
         i = left[start]
-        _mix(i, indptr, indices, data, neighbours, weights, mixed)
+        _mix(i, indptr, indices, data, neighbours, weights, mixed, own)
         for p in range(start, end):
             j = right[p]
-            total = _project(j, i, indptr, indices, data, mixed, projection, projected)
+            total = _project(j, i, indptr, indices, data, mixed, own, projection, projected)
             for k in range(neighbours.shape[1]):
                 if neighbours[j, k] >= 0:
-                    part = _project(neighbours[j, k], i, indptr, indices, data, mixed, projection, projected)
+                    part = _project(neighbours[j, k], i, indptr, indices, data, mixed, own, projection, projected)
                     total += weights[j, k] * part
             out[p] = total / (norms[i] * norms[j])
-        _clear(i, indptr, indices, neighbours, mixed)
+        _clear(i, indptr, indices, neighbours, mixed, own)
         start = end
     return out
 
@@ -105,26 +107,54 @@ def _mix(
     neighbours: npt.NDArray[np.int64],
     weights: npt.NDArray[np.float64],
     mixed: npt.NDArray[np.float64],
+    own: npt.NDArray[np.float64],
 ) -> None:
-    """Add row i and its weighted neighbours to `mixed`, by column."""
-    for p in range(indptr[i], indptr[i + 1]):
-        mixed[indices[p]] += np.float64(data[p])
+    """Add row i and its weighted neighbours to `mixed` by column, and to `own` by row."""
+    _add(i, 1.0, indptr, indices, data, mixed, own)
     for k in range(neighbours.shape[1]):
-        j = neighbours[i, k]
-        if j >= 0:
-            for p in range(indptr[j], indptr[j + 1]):
-                mixed[indices[p]] += weights[i, k] * np.float64(data[p])
+        if neighbours[i, k] >= 0:
+            _add(neighbours[i, k], weights[i, k], indptr, indices, data, mixed, own)
+
+
+@inlined
+def _add(
+    j: int,
+    weight: float,
+    indptr: npt.NDArray[np.int64],
+    indices: npt.NDArray[np.uint32],
+    data: npt.NDArray[np.float32],
+    mixed: npt.NDArray[np.float64],
+    own: npt.NDArray[np.float64],
+) -> None:
+    own[j] += weight
+    p, end, shared = np.uint64(indptr[j]), np.uint64(indptr[j + 1]), np.uint64(len(mixed))
+    while p < end and np.uint64(indices[p]) < shared:
+        mixed[indices[p]] += weight * np.float64(data[p])
+        p += np.uint64(1)
 
 
 @inlined
 def _take(
-    i: int, indptr: npt.NDArray[np.int64], indices: npt.NDArray[np.uint32], mixed: npt.NDArray[np.float64]
+    j: int,
+    indptr: npt.NDArray[np.int64],
+    indices: npt.NDArray[np.uint32],
+    data: npt.NDArray[np.float32],
+    mixed: npt.NDArray[np.float64],
+    own: npt.NDArray[np.float64],
 ) -> Any:
-    """Return the sum of squares of `mixed` over the columns of row i, and set them to 0."""
+    """Return the sum of squares of what is mixed over the columns of row j, and set them to 0."""
     total = 0.0
-    for p in range(indptr[i], indptr[i + 1]):
+    p, end, shared = np.uint64(indptr[j]), np.uint64(indptr[j + 1]), np.uint64(len(mixed))
+    while p < end and np.uint64(indices[p]) < shared:
         total += mixed[indices[p]] * mixed[indices[p]]
         mixed[indices[p]] = 0.0
+        p += np.uint64(1)
+    if own[j] != 0.0:
+        while p < end:
+            value = own[j] * np.float64(data[p])
+            total += value * value
+            p += np.uint64(1)
+    own[j] = 0.0
     return total
 
 
@@ -135,15 +165,28 @@ def _clear(
     indices: npt.NDArray[np.uint32],
     neighbours: npt.NDArray[np.int64],
     mixed: npt.NDArray[np.float64],
+    own: npt.NDArray[np.float64],
 ) -> None:
-    """Set the columns that `_mix` touched back to 0."""
-    for p in range(indptr[i], indptr[i + 1]):
-        mixed[indices[p]] = 0.0
+    """Set what `_mix` touched back to 0."""
+    _forget(i, indptr, indices, mixed, own)
     for k in range(neighbours.shape[1]):
-        j = neighbours[i, k]
-        if j >= 0:
-            for p in range(indptr[j], indptr[j + 1]):
-                mixed[indices[p]] = 0.0
+        if neighbours[i, k] >= 0:
+            _forget(neighbours[i, k], indptr, indices, mixed, own)
+
+
+@inlined
+def _forget(
+    j: int,
+    indptr: npt.NDArray[np.int64],
+    indices: npt.NDArray[np.uint32],
+    mixed: npt.NDArray[np.float64],
+    own: npt.NDArray[np.float64],
+) -> None:
+    own[j] = 0.0
+    p, end, shared = np.uint64(indptr[j]), np.uint64(indptr[j + 1]), np.uint64(len(mixed))
+    while p < end and np.uint64(indices[p]) < shared:
+        mixed[indices[p]] = 0.0
+        p += np.uint64(1)
 
 
 @inlined
@@ -154,14 +197,21 @@ def _project(
     indices: npt.NDArray[np.uint32],
     data: npt.NDArray[np.float32],
     mixed: npt.NDArray[np.float64],
+    own: npt.NDArray[np.float64],
     projection: npt.NDArray[np.float64],
     projected: npt.NDArray[np.int64],
 ) -> Any:
     """Return mixed row i · plain row j, worked out once for each i: near texts share their neighbours."""
     if projected[j] != i:
         total = 0.0
-        for p in range(indptr[j], indptr[j + 1]):
+        p, end, shared = np.uint64(indptr[j]), np.uint64(indptr[j + 1]), np.uint64(len(mixed))
+        while p < end and np.uint64(indices[p]) < shared:
             total += mixed[indices[p]] * np.float64(data[p])
+            p += np.uint64(1)
+        if own[j] != 0.0:
+            while p < end:
+                total += own[j] * np.float64(data[p]) * np.float64(data[p])
+                p += np.uint64(1)
         projection[j] = total
         projected[j] = i
     return projection[j]

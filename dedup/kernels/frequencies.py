@@ -1,4 +1,4 @@
-"""How common each hash is among documents: counts in a small table, in which one slot may serve several hashes."""
+"""How common each term is among documents, and each hash: in a small table, whose slots may serve several hashes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,18 @@ import numpy as np
 import numpy.typing as npt
 
 from dedup.kernels.jit import inlined, kernel
+
+
+@kernel
+def count_columns(columns: npt.NDArray[np.uint32], counts: npt.NDArray[np.int32]) -> None:
+    """Add to the count of each column how often it stands there.
+
+    Parameters
+    ----------
+    columns : uint32[m]; counts : int32[v], changed in place. O(m).
+    """
+    for i in range(len(columns)):
+        counts[columns[i]] += 1
 
 
 @kernel

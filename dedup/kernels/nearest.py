@@ -18,8 +18,8 @@ _BELOW = 1.0 - 2.0**-20
 def settle(
     first: int,
     last: int,
-    left: npt.NDArray[np.int64],
-    right: npt.NDArray[np.int64],
+    left: npt.NDArray[np.uint32],
+    right: npt.NDArray[np.uint32],
     cosine: npt.NDArray[np.float64],
     days: npt.NDArray[np.float64],
     shares: npt.NDArray[np.float64],
@@ -71,12 +71,12 @@ def best_scores(
 
 
 @kernel
-def strongest(row: npt.NDArray[np.int64], value: npt.NDArray[np.float64], most: int) -> Any:
+def strongest(row: npt.NDArray[np.uint32], value: npt.NDArray[np.float64], most: int) -> Any:
     """Tell which values are among the `most` highest of their row; of equal ones the first.
 
     Parameters
     ----------
-    row : int64[p], in any order; value : float64[p]; most : at least 1
+    row : uint32[p], in any order; value : float64[p]; most : at least 1
 
     Returns
     -------
@@ -85,9 +85,9 @@ def strongest(row: npt.NDArray[np.int64], value: npt.NDArray[np.float64], most: 
     chosen = np.ones(len(row), np.bool_)
     if len(row) == 0:
         return chosen
-    low, high = row[0], row[0]
+    low = high = np.int64(row[0])  # signed: the difference of two unsigned ones is a number without a sign
     for p in range(len(row)):
-        low, high = min(low, row[p]), max(high, row[p])
+        low, high = min(low, np.int64(row[p])), max(high, np.int64(row[p]))
     begin = np.zeros(high - low + 2, np.int64)
     for p in range(len(row)):
         begin[row[p] - low + 1] += 1

@@ -161,7 +161,7 @@ def within_budget(
     indptr: npt.NDArray[np.int64],
     indices: npt.NDArray[np.uint32],
     order: npt.NDArray[np.int64],
-    frequencies: npt.NDArray[np.int64],
+    frequencies: npt.NDArray[np.int32],
     shares: npt.NDArray[np.float64],
     budget: int,
 ) -> Any:
@@ -169,7 +169,7 @@ def within_budget(
 
     Parameters
     ----------
-    frequencies : int64[n_columns], rows that hold each column, falling
+    frequencies : int32[n_columns], rows that hold each column, falling
     shares : float64[n], of all rows that the one at each place meets: that share of the postings counts as visited.
 
     Returns

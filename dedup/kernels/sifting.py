@@ -86,8 +86,8 @@ def highest(
 
 @inlined
 def strongest(
-    left: npt.NDArray[np.int64],
-    right: npt.NDArray[np.int64],
+    left: npt.NDArray[np.uint32],
+    right: npt.NDArray[np.uint32],
     cosine: npt.NDArray[np.float64],
     count: int,
     first: int,

@@ -170,28 +170,29 @@ def falling_ranks(counts: npt.NDArray[np.int32]) -> Any:
 
     Parameters
     ----------
-    counts : int32[v], not negative
+    counts : int32[v], not negative; the ranks take their place
 
     Returns
     -------
-    uint32[v]. O(v + the largest count).
+    ranks : uint32[v], a view of `counts`
+    first : int64[largest count + 1], the first rank of the largest count, of the next smaller one … of 0; that of a
+        count which none has is the next one's. O(v + the largest count).
     """
     most = 0
     for k in range(len(counts)):
         most = max(most, counts[k])
-    begin = np.zeros(most + 2, np.uint32)  # of the ranks of each count; those of a larger one come before it
+    first = np.zeros(most + 1, np.int64)
     for k in range(len(counts)):
-        begin[counts[k]] += np.uint32(1)
-    total = np.uint32(0)
-    for count in range(most, -1, -1):
-        size = begin[count]
-        begin[count] = total
-        total = np.uint32(total + size)
-    ranks = np.empty(len(counts), np.uint32)
+        first[most - counts[k]] += 1
+    total = 0
+    for step in range(most + 1):
+        total, first[step] = total + first[step], total
+    ranks, following = counts.view(np.uint32), first.copy()
     for k in range(len(counts)):
-        ranks[k] = begin[counts[k]]
-        begin[counts[k]] += np.uint32(1)
-    return ranks
+        step = most - counts[k]
+        ranks[k] = following[step]
+        following[step] += 1
+    return ranks, first
 
 
 @kernel
