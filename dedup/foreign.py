@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from dedup import languages
 from dedup.kernels import tfidf
-from dedup.spill import IN_MEMORY, Spill, trim
+from dedup.spill import IN_MEMORY, Spill
 
 _Int = npt.NDArray[np.int64]
 _Float = npt.NDArray[np.float64]
@@ -20,27 +20,25 @@ _Bool = npt.NDArray[np.bool_]
 _KNOWN_SHARE = 0.45  # of terms: languages that the background has counted have .7 to .98, others up to .25
 _TRUST = 4  # terms taken as known beforehand: a headline or two of rare names are no other language
 _AT_ONCE = 1 << 20  # terms, 16 MB: each time all documents are gone through
-_YIELDED = 1 << 17  # terms
 _ENTRY_BYTES = 64  # a term of a document meanwhile: looked up, summed, and copied once each
 
 
-def foreign_terms(
-    language: pa.ChunkedArray, columns: npt.NDArray[np.int32], offsets: _Int, known: _Bool, spill: Spill = IN_MEMORY
-) -> Iterator[tuple[slice, _Bool, _Float]]:
-    """Tell which terms the background lacks because it lacks their language, not because they are rare.
+class Lacking(NamedTuple):
+    """The languages of documents, and which of them the background lacks."""
 
-    It lacks a language in whose documents, all together, it knows less than `_KNOWN_SHARE` of the terms; documents
-    whose language is unknown count as one language.
+    group: _Int  # [n] number of each document's language; unknown ones are one
+    documents: _Int  # [g]
+    lacking: _Bool  # [g]
+
+
+def lacking_languages(
+    language: pa.ChunkedArray, columns: npt.NDArray[np.int32], offsets: _Int, known: _Bool, spill: Spill = IN_MEMORY
+) -> Lacking:
+    """Tell which languages the background lacks: it knows less than `_KNOWN_SHARE` of the terms of their documents.
 
     Parameters
     ----------
     language : string[n]; columns : int32[m], offsets : int64[n + 1], the terms of each document; known : bool[v]
-
-    Yields
-    ------
-    slice, some of the terms; nothing where no language is lacking
-    foreign : bool[t], unknown terms most of whose documents are in such languages
-    peers : float64[t], documents in a term's language; the mean over its documents
     """
     group = languages.numbered(language).astype(np.int64) + 1
     documents, terms_of = np.bincount(group), np.bincount(group, np.diff(offsets))
@@ -49,21 +47,34 @@ def foreign_terms(
         seen = np.concatenate(([0], np.cumsum(known[columns[offsets[start] : offsets[stop]]])))
         ends = offsets[start : stop + 1] - offsets[start]
         seen_of += np.bincount(group[start:stop], seen[ends[1:]] - seen[ends[:-1]], len(seen_of))
-        del seen
-    lacking = lacks(seen_of, terms_of)
-    trim()
-    if not lacking[group].any():
+    return Lacking(group, documents, lacks(seen_of, terms_of) & (documents > 0))
+
+
+def foreign_terms(
+    of: Lacking, columns: npt.NDArray[np.int32], offsets: _Int, known: _Bool, spill: Spill = IN_MEMORY
+) -> Iterator[tuple[slice, _Bool, _Float]]:
+    """Tell which terms the background lacks because it lacks their language, not because they are rare.
+
+    Parameters
+    ----------
+    columns, offsets : as of `lacking_languages`; known : bool[v], of the first columns, which are those asked for
+
+    Yields
+    ------
+    slice, some of the terms; nothing where no language is lacking
+    foreign : bool[t], unknown terms most of whose documents are in such languages
+    peers : float64[t], documents in a term's language; the mean over its documents
+    """
+    if not of.lacking.any():
         return
     for first in range(0, len(known), _AT_ONCE):
-        size = min(_AT_ONCE, len(known) - first)
+        some = slice(first, min(first + _AT_ONCE, len(known)))
+        size = some.stop - first
         own, alien, peers = np.zeros(size, np.int32), np.zeros(size, np.int32), np.zeros(size)
         for start, stop in spill.slices(offsets, _ENTRY_BYTES):
             here, ends = columns[offsets[start] : offsets[stop]], offsets[start : stop + 1] - offsets[start]
-            tfidf.count_peers(here, ends, group[start:stop], lacking, documents, first, own, alien, peers)
-        for start in range(0, size, _YIELDED):
-            part = slice(start, min(start + _YIELDED, size))
-            these = slice(first + part.start, first + part.stop)
-            yield these, are_foreign(own[part], alien[part], known[these]), peers[part] / np.maximum(own[part], 1)
+            tfidf.count_peers(here, ends, of.group[start:stop], of.lacking, of.documents, first, own, alien, peers)
+        yield some, are_foreign(own, alien, known[some]), peers / np.maximum(own, 1)
 
 
 def lacks(seen: _Float, terms: _Int) -> _Bool:

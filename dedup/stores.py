@@ -173,6 +173,8 @@ def _is_list(kind: pa.DataType) -> bool:
 
 def joined(parts: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
     """Concatenate and empty a list of arrays, so that little is there twice."""
+    if len(parts) == 1:
+        return parts.pop()
     whole = np.empty(sum(map(len, parts)), parts[0].dtype)
     end = len(whole)
     while parts:

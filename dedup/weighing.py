@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from importlib import resources
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,12 +17,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dedup import languages, schema
-from dedup.foreign import foreign_idf, foreign_terms
+from dedup.foreign import foreign_idf, foreign_terms, lacking_languages
 from dedup.kernels import frequencies as counting
 from dedup.kernels import postings, tfidf
 from dedup.params import StoryParams
 from dedup.spill import IN_MEMORY, Each, Spill, trim
-from dedup.stores import distinct
+from dedup.stores import distinct, joined
 from dedup.text import Comparable
 
 _Int = npt.NDArray[np.int64]
@@ -32,6 +33,7 @@ SEPARATOR = ", "  # between them
 
 _ENTRY_BYTES = 96  # a term while it is numbered or weighed: hash, count, column and weight, each some times over
 _AT_ONCE = 1 << 18  # terms
+_RANGE = 1 << 22  # of which the distinct ones are found at a time
 
 
 @dataclass(frozen=True)
@@ -140,12 +142,36 @@ def count_matrix(
             spill.release()
         return out
 
-    known = distinct(each(lambda part: distinct([values(part)]), parts))
+    known = _distinct(values, parts, 1 if spill.on_disk else 1 + int(offsets[-1]) // _RANGE, each)
     trim()  # what the parts of it took
     columns = filled(partial(tfidf.lookup, known, tfidf.index(known)))
     lists.pop(0)
     trim()
     return CountMatrix(offsets, columns, filled(lambda counts: counts), known)
+
+
+def _distinct(
+    values: Callable[[Any], npt.NDArray[np.uint64]], parts: list[Any], ranges: int, each: Each
+) -> npt.NDArray[np.uint64]:
+    """Return the distinct hashes of some parts, sorted; range by range, so that few are there twice.
+
+    Parameters
+    ----------
+    values : gives the hashes of a part; for each range once
+    """
+    bounds = [number * (1 << 64) // ranges for number in range(ranges + 1)]
+
+    def within(part: Any, low: int, last: int) -> npt.NDArray[np.uint64]:
+        found = values(part)
+        if ranges > 1:
+            found = found[(found >= np.uint64(low)) & (found <= np.uint64(last))]
+        return distinct([found])
+
+    known = []
+    for low, end in pairwise(bounds):
+        known.append(distinct(each(partial(within, low=low, last=end - 1), parts)))
+        trim()
+    return joined(known)
 
 
 def weigh(
@@ -181,17 +207,32 @@ def weigh(
         columns[here] = rank[columns[here]]
     _arrange(known, rank, first)
     del rank
-    idf, familiar = np.empty(len(known)), np.empty(len(known), np.bool_)
+    # A term of one document needs no weight beside that of its only entry: it is worked out there.
+    shared = int(first[-2]) if own is None and len(first) > 1 else len(known)
+    idf, familiar = np.empty(shared), np.empty(len(known), np.bool_)
     for some in _terms(len(known)):
         common = frequencies.of(known[some])
         familiar[some] = common > 0
-        idf[some] = mean_idf(_of_ranks(first, some), n, common, frequencies.documents)
+        several = slice(some.start, min(some.stop, shared))
+        if several.start < several.stop:
+            of_several = common[: several.stop - several.start]
+            idf[several] = mean_idf(_of_ranks(first, several), n, of_several, frequencies.documents)
+    lacking = None
     if language is not None:
-        for some, strange, peers in foreign_terms(language, columns, offsets, familiar, spill):
+        lacking = lacking_languages(language, columns, offsets, familiar, spill)
+        for some, strange, peers in foreign_terms(lacking, columns, offsets, familiar[:shared], spill):
             idf[some][strange] = foreign_idf(_of_ranks(first, some)[strange], peers[strange], frequencies.documents)
-    del familiar
-    trim()
-    return Vectors(offsets, *_unit_rows(matrix, idf, spill, each), known)
+
+    def idf_of_lone(terms: npt.NDArray[np.int32], rows: _Int) -> _Float:
+        found = mean_idf(np.ones(len(terms), np.int64), n, frequencies.of(known[terms]), frequencies.documents)
+        if lacking is not None:
+            group = lacking.group[rows]
+            strange = lacking.lacking[group] & ~familiar[terms]
+            peers = lacking.documents[group[strange]].astype(np.float64)
+            found[strange] = foreign_idf(np.ones(len(peers), np.int64), peers, frequencies.documents)
+        return found
+
+    return Vectors(offsets, *_unit_rows(matrix, idf, idf_of_lone, spill, each), known)
 
 
 def _arrange(terms: npt.NDArray[np.uint64], rank: npt.NDArray[np.uint32], first: _Int) -> None:
@@ -225,16 +266,26 @@ def document_frequencies(offsets: _Int, columns: npt.NDArray[Any], count: int, s
 
 
 def _unit_rows(
-    matrix: CountMatrix, idf: _Float, spill: Spill, each: Each
+    matrix: CountMatrix, idf: _Float, idf_of_lone: Callable[[Any, _Int], _Float], spill: Spill, each: Each
 ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.float32]]:
-    """Weigh counts by the idf of their columns, and sort each row by column: in the arrays of the matrix."""
+    """Weigh counts by the idf of their columns, and sort each row by column: in the arrays of the matrix.
+
+    Parameters
+    ----------
+    idf : float64[shared], of the first columns
+    idf_of_lone : gives that of others and the rows that they are in, each in one
+    """
     offsets, columns, counts, _ = matrix
     indices, data = columns.view(np.uint32), counts.view(np.float32)
 
     def weigh(part: tuple[int, int]) -> None:  # reads a part whole before it writes it
         start, stop = part
         here, ends = slice(offsets[start], offsets[stop]), offsets[start : stop + 1] - offsets[start]
-        data[here] = tfidf.unit_rows(columns[here], counts[here], ends, idf)
+        some, lone = columns[here], columns[here] >= len(idf)
+        own = np.empty(len(some))
+        own[~lone] = idf[some[~lone]]
+        own[lone] = idf_of_lone(some[lone], np.repeat(np.arange(start, stop), np.diff(ends))[lone])
+        data[here] = tfidf.unit_rows(np.arange(len(some), dtype=np.int32), counts[here], ends, own)
         postings.order_rows(ends, indices[here], data[here])
 
     for _ in each(weigh, list(spill.slices(offsets, _ENTRY_BYTES))):

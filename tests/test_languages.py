@@ -14,7 +14,7 @@ import pytest
 
 import dedup
 from dedup import languages, schema, text, weighing
-from dedup.foreign import foreign_idf, foreign_terms
+from dedup.foreign import foreign_idf, foreign_terms, lacking_languages
 from dedup.kernels import tfidf
 from dedup.params import StoryParams
 
@@ -219,15 +219,18 @@ class TestForeignTerms:
         )
 
     def test_an_unknown_word_of_a_known_language_is_no_foreign_one(self):
+        def found(language, *rows):
+            return foreign_terms(lacking_languages(language, *rows), *rows)
+
         language = pa.chunked_array([["en", "ru", None]])
         columns = np.array([0, 1, 2, *range(2, 10), 0, 1], np.int32)
         known = np.arange(10) < 2
-        ((some, foreign, peers),) = foreign_terms(language, columns, np.array([0, 3, 11, 13]), known)
+        ((some, foreign, peers),) = found(language, columns, np.array([0, 3, 11, 13]), known)
         assert some == slice(0, 10)
         assert foreign.tolist() == [column > 2 for column in range(10)]
         assert (peers[3:] == 1).all()
         # Four unknown words are too few to say that the language is.
-        assert not list(foreign_terms(language, columns[:7], np.array([0, 3, 7, 7]), known))
+        assert not list(found(language, columns[:7], np.array([0, 3, 7, 7]), known))
 
     def test_common_words_count_little_in_a_large_batch_of_one_language(self):
         assert (np.diff(foreign_idf(np.arange(1, 401), np.full(400, 400.0), 41_927)) <= 0).all()

@@ -12,7 +12,7 @@ from dedup.kernels.jit import inlined, kernel
 from dedup.kernels.sorting import sort_rows
 from dedup.kernels.words import languages_of, word_table
 
-_KEYS_A_SLOT = 2  # of the index of `lookup`, on average
+_KEYS_A_SLOT = 4  # of the index of `lookup`, on average
 
 
 @kernel
@@ -87,7 +87,7 @@ def index(keys: npt.NDArray[np.uint64]) -> Any:
 
     Returns
     -------
-    uint32[2^b + 1], two to four bytes a key. O(k).
+    uint32[2^b + 1], one to two bytes a key. O(k).
     """
     bits = 1
     while (_KEYS_A_SLOT << bits) < len(keys):
