@@ -17,6 +17,8 @@ from dedup.stores import Columns, Rows, Shuffle
 
 _Int = npt.NDArray[np.int64]
 
+_LARGE = 1 << 20  # bytes of a column from which it pays to give them back at once
+
 
 def sort(parts: Shuffle, tables: tuple[Rows | Columns, ...], give_back: Callable[[], None] = trim) -> None:
     """Append what the parts hold, by content key and id; one column at a time is there twice.
@@ -32,8 +34,10 @@ def sort(parts: Shuffle, tables: tuple[Rows | Columns, ...], give_back: Callable
             fields, columns = part[0].schema, part.pop(0).columns
             ranked = []
             while columns:
+                size = columns[0].nbytes
                 ranked.append(take_values(columns.pop(0), order))
-                give_back()
+                if size > _LARGE:
+                    give_back()
             grown.append(pa.Table.from_arrays(ranked, schema=fields))
 
 

@@ -1,9 +1,11 @@
-"""How many cores a process may use, read from control groups as the kernel writes them (cgroups(7))."""
+"""The threads of a process: how many cores control groups leave it (cgroups(7)), and what the threads hold."""
 
 import os
+import threading
 
 import pytest
 
+from dedup.engines import local
 from dedup.engines.local import LocalEngine, usable_cores
 
 ALL = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -58,3 +60,22 @@ def test_cores_by_affinity():
             assert engine.jobs == 1
     finally:
         os.sched_setaffinity(0, before)
+
+
+def test_every_thread_gives_memory_back(monkeypatch):
+    seen = []
+    monkeypatch.setattr(local, "trim", lambda: seen.append(threading.get_ident()))
+    with LocalEngine(3) as engine:
+        list(engine.map(abs, range(1)))
+        engine.trim()
+    assert len(seen) == len(set(seen)) == 3
+
+
+def test_no_thread_waits_for_one_that_cannot_come(monkeypatch):
+    seen = []
+    monkeypatch.setattr(local, "trim", lambda: seen.append(threading.get_ident()))
+    monkeypatch.setattr(local, "_PATIENCE", 0.05)
+    monkeypatch.setattr(local, "Barrier", lambda parties: threading.Barrier(parties + 1))
+    with LocalEngine(2) as engine:
+        engine.trim()
+    assert len(seen) == 2

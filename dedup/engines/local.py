@@ -6,7 +6,8 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from threading import Barrier
+from contextlib import suppress
+from threading import Barrier, BrokenBarrierError
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -14,6 +15,8 @@ from dedup.spill import trim
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
+
+_PATIENCE = 1.0  # seconds
 
 
 class LocalEngine:
@@ -38,7 +41,10 @@ class LocalEngine:
         all_here = Barrier(self.jobs)
 
         def give_back(_: int) -> None:
-            all_here.wait()  # or one thread would do it for all
+            with suppress(
+                BrokenBarrierError
+            ):  # some thread did not come: it could not start, or the job is interrupted
+                all_here.wait(_PATIENCE)  # or one thread would do it for all
             trim()
 
         for _ in self.map(give_back, range(self.jobs)):
