@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dedup import reading, schema, text, weighing
+from dedup import counting, reading, schema, text, weighing
 from dedup.params import ReadingParams, StoryParams
 
 LEAST_DOCUMENTS = 3
@@ -23,7 +23,7 @@ def count(folder: Path) -> weighing.Background:
     documents = 0
     terms = []
     for batch in reading.open_paths([folder], ReadingParams()).batches():
-        counted = weighing.count_terms(batch, text.prepare(batch), StoryParams())
+        counted = counting.count_terms(batch, text.prepare(batch), StoryParams())
         terms.append(schema.ragged(counted["terms"])[0])
         documents += len(batch)
     known, counts = np.unique(np.concatenate(terms), return_counts=True)

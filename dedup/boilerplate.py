@@ -140,6 +140,8 @@ def _learnt(
 
     runs = np.concatenate([np.empty(0, np.int64), *each(runs_of, spill.slices(offsets))])
     scopes = [recurring.among(scope, runs) for scope in scopes]
+    del runs
+    trim()
 
     def bare(rows: _Int) -> pa.Table:
         """Return the terms of some documents without the frequent passages."""
@@ -147,6 +149,7 @@ def _learnt(
         for part in spill.picks(len(rows), _PICKED):
             local = stripping.listed(flagged, offsets, first[rows[part]])
             parts.append(stripping.bare(every.take(rows[part]), local, params))
+            trim()
         return pa.concat_tables(parts)
 
     told = recurring.union(_of_many_events(scope, offsets, bare, params, learn, spill, each) for scope in scopes)

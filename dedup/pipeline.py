@@ -20,6 +20,7 @@ from dedup import (
     candidates,
     canonical,
     constraints,
+    counting,
     duplicates,
     groups,
     reading,
@@ -213,24 +214,24 @@ def find_stories(corpus: Corpus, copies: Copies, params: Params, engine: LocalEn
 
 def number_terms(
     terms: list[pa.Table], copies: Copies, params: Params, spill: Spill, clock: Clock, each: Each = map
-) -> weighing.CountMatrix | None:
+) -> counting.CountMatrix | None:
     """Give the terms of the representatives columns, and give up those of all documents; None below the story level.
 
     Parameters
     ----------
-    terms : one table, schema.TERMS, which is taken out; see `weighing.count_matrix`
+    terms : one table, schema.TERMS, which is taken out; see `counting.count_matrix`
     """
     if params.level != "story":
         return None
     with clock.stage("terms"):
         positions = np.sort(copies.representative)
-        return weighing.count_matrix(terms, chosen=positions, spill=spill, each=each)
+        return counting.count_matrix(terms, chosen=positions, spill=spill, each=each)
 
 
 def relate(
     corpus: Corpus,
     copies: Copies,
-    counted: weighing.CountMatrix | None,
+    counted: counting.CountMatrix | None,
     params: Params,
     engine: LocalEngine,
     clock: Clock,

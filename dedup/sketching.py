@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dedup import boilerplate, duplicates, schema, text, weighing
+from dedup import boilerplate, counting, duplicates, schema, text
 from dedup.params import Params
 
 EXCERPT_CHARS = 200
@@ -49,7 +49,7 @@ def reduce(batch: pa.RecordBatch, params: Params) -> tuple[pa.Table, pa.RecordBa
     documents = documents.append_column("content_key", sketch["content_key"])
     if not params.with_text:
         documents = documents.drop_columns("text")
-    terms = weighing.count_terms(batch, prepared, params.stories)
+    terms = counting.count_terms(batch, prepared, params.stories)
     trace = boilerplate.trace(prepared, sketch, terms, params.duplicates)
     # Taken, not only for the order: what kernels return may be a view of much more.
     order = pc.sort_indices(sketch["content_key"])

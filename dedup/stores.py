@@ -46,13 +46,16 @@ class Columns:
         self._rest.append(table.select(self._rest[0].column_names))
 
     def table(self) -> pa.Table:
-        """Return all rows; nothing may be added afterwards."""
+        """Return all rows; usable once."""
         filled = [part for part in self._rest if len(part)]
-        rest = filled[0] if len(filled) == 1 else pa.concat_tables(self._rest)
+        whole = filled[0] if len(filled) == 1 else pa.concat_tables(self._rest)
+        rest = dict(zip(whole.column_names, whole.columns, strict=True))
+        self._rest.clear()
+        del filled, whole  # one column at a time is there twice
         columns = []
         for field in self._fields:
             if field.name not in self._files:
-                columns.append(schema.one_chunk(rest[field.name]))
+                columns.append(schema.one_chunk(rest.pop(field.name)))
                 continue
             file, item = self._files[field.name], field.type.value_type
             values = pa.Array.from_buffers(item, file.size * 8 // item.bit_width, [None, pa.py_buffer(file.map())])

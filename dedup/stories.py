@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from dedup import schema, sifting, timing, weighing
+from dedup import counting, schema, sifting, timing
 from dedup.kernels import cutting, feedback, jaccard, linkage, nearest, postings
 from dedup.params import StoryParams
 from dedup.spill import IN_MEMORY, Each, Spill
@@ -70,7 +70,7 @@ def similar_pairs(
     Surroundings
     """
     n = len(rows.indptr) - 1
-    share, frequencies = shares_of(rows, params), weighing.document_frequencies(*rows[:2], len(rows.terms), spill)
+    share, frequencies = shares_of(rows, params), counting.document_frequencies(*rows[:2], len(rows.terms), spill)
     shared = _shared(frequencies)
     counted: Counter[str] = Counter() if skipped is None else skipped
     left, right, plain, neighbours, weights, tolls = _crowded_pairs(

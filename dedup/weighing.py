@@ -7,23 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property, partial
+from functools import cache, cached_property
 from importlib import resources
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from dedup import languages, schema
+from dedup import schema
+from dedup.counting import ENTRY_BYTES, CountMatrix, count_matrix, document_frequencies, ranges_of
 from dedup.foreign import foreign_idf, foreign_terms, lacking_languages
-from dedup.kernels import frequencies as counting
 from dedup.kernels import postings, tfidf
-from dedup.params import StoryParams
-from dedup.spill import IN_MEMORY, Each, Spill, trim
-from dedup.stores import distinct, joined
-from dedup.text import Comparable
+from dedup.spill import IN_MEMORY, Each, Spill
+from dedup.stores import joined
 
 _Int = npt.NDArray[np.int64]
 _Float = npt.NDArray[np.float64]
@@ -31,9 +28,7 @@ _Float = npt.NDArray[np.float64]
 NAMED = 6  # terms that name a story
 SEPARATOR = ", "  # between them
 
-_ENTRY_BYTES = 96  # a term while it is numbered or weighed: hash, count, column and weight, each some times over
 _AT_ONCE = 1 << 18  # terms
-_RANGE = 1 << 22  # of which the distinct ones are found at a time
 
 
 @dataclass(frozen=True)
@@ -64,35 +59,7 @@ class Vectors(NamedTuple):
     terms: npt.NDArray[np.uint64]
 
 
-class CountMatrix(NamedTuple):
-    """Counted terms in CSR, and the term hash of each column, rising."""
-
-    indptr: _Int
-    indices: npt.NDArray[np.int32]
-    counts: npt.NDArray[np.int32]
-    terms: npt.NDArray[np.uint64]
-
-
 NO_TERMS = Vectors(np.zeros(1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0, np.uint64))
-
-
-def count_terms(documents: pa.RecordBatch, text: Comparable, params: StoryParams) -> pa.RecordBatch:
-    """Count the terms of each document, those of its title `title_weight` times; function words are none.
-
-    Returns
-    -------
-    schema.TERMS
-    """
-    body, title = text.body_tokens, text.title_tokens
-    language = languages.of(documents, text)
-    stops = languages.stop_words()
-    terms, counts, offsets = tfidf.count_terms(
-        *body[:3], *title[:3], params.title_weight, *stops[:2], languages.bits(language)
-    )
-    return pa.RecordBatch.from_arrays(
-        [documents["row"], language, schema.ragged_array(terms, offsets), schema.ragged_array(counts, offsets)],
-        schema=schema.TERMS,
-    )
 
 
 @cache
@@ -105,73 +72,6 @@ def background() -> Background:
 def vectors(counted: pa.Table, frequencies: Background, spill: Spill = IN_MEMORY) -> Vectors:
     """Weigh counted terms, schema.TERMS; see `count_matrix` and `weigh`."""
     return weigh(count_matrix([counted], spill=spill), frequencies, counted["language"], spill=spill)
-
-
-def count_matrix(
-    counted: list[pa.Table], *, chosen: _Int | None = None, spill: Spill = IN_MEMORY, each: Each = map
-) -> CountMatrix:
-    """Give the terms of documents columns: nothing else of them is needed to weigh them.
-
-    Parameters
-    ----------
-    counted : one table, schema.TERMS, which is taken out: where no term comes twice its lists are most of what there
-        is, and each goes once it is numbered
-    chosen : int64[n], positions of the documents wanted, rising; None: all
-    """
-    table = counted.pop()
-    if chosen is not None and len(chosen) == len(table):
-        chosen = None  # and nothing is copied
-    lists = [table["terms"], table["counts"]]
-    del table
-    offsets = _row_offsets(lists[0], chosen)
-    parts = list(spill.slices(offsets, _ENTRY_BYTES))
-
-    def values(part: tuple[int, int]) -> npt.NDArray[Any]:
-        start, stop = part
-        if chosen is None:
-            return schema.ragged(lists[0].slice(start, stop - start))[0]
-        return schema.ragged(schema.take_values(lists[0], pa.array(chosen[start:stop])))[0]
-
-    def filled(number: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]) -> npt.NDArray[np.int32]:
-        out: npt.NDArray[np.int32] = spill.array(int(offsets[-1]), np.int32)
-
-        def fill(part: tuple[int, int]) -> None:
-            out[offsets[part[0]] : offsets[part[1]]] = number(values(part))
-
-        for _ in each(fill, parts):
-            spill.release()
-        return out
-
-    known = _distinct(values, parts, 1 if spill.on_disk else 1 + int(offsets[-1]) // _RANGE, each)
-    trim()  # what the parts of it took
-    columns = filled(partial(tfidf.lookup, known, tfidf.index(known)))
-    lists.pop(0)
-    trim()
-    return CountMatrix(offsets, columns, filled(lambda counts: counts), known)
-
-
-def _distinct(
-    values: Callable[[Any], npt.NDArray[np.uint64]], parts: list[Any], ranges: int, each: Each
-) -> npt.NDArray[np.uint64]:
-    """Return the distinct hashes of some parts, sorted; range by range, so that few are there twice.
-
-    Parameters
-    ----------
-    values : gives the hashes of a part; for each range once
-    """
-    bounds = [number * (1 << 64) // ranges for number in range(ranges + 1)]
-
-    def within(part: Any, low: int, last: int) -> npt.NDArray[np.uint64]:
-        found = values(part)
-        if ranges > 1:
-            found = found[(found >= np.uint64(low)) & (found <= np.uint64(last))]
-        return distinct([found])
-
-    known = []
-    for low, end in pairwise(bounds):
-        known.append(distinct(each(partial(within, low=low, last=end - 1), parts)))
-        trim()
-    return joined(known)
 
 
 def weigh(
@@ -202,7 +102,7 @@ def weigh(
         held, n = own.of(known).astype(np.int32), own.documents
     rank, first = tfidf.falling_ranks(held)
     del held
-    for part in spill.slices(offsets, _ENTRY_BYTES):
+    for part in spill.slices(offsets, ENTRY_BYTES):
         here = slice(*offsets[list(part)])
         columns[here] = rank[columns[here]]
     _arrange(known, rank, first)
@@ -257,14 +157,6 @@ def _of_ranks(first: _Int, some: slice) -> _Int:
     return len(first) - np.searchsorted(first, np.arange(some.start, some.stop), side="right")
 
 
-def document_frequencies(offsets: _Int, columns: npt.NDArray[Any], count: int, spill: Spill) -> npt.NDArray[np.int32]:
-    """Count the rows that hold each of `count` columns, int32[count]; of rows in CSR."""
-    held = np.zeros(count, np.int32)
-    for start, stop in spill.slices(offsets, _ENTRY_BYTES):
-        counting.count_columns(columns[offsets[start] : offsets[stop]].view(np.uint32), held)
-    return held
-
-
 def _unit_rows(
     matrix: CountMatrix, idf: _Float, idf_of_lone: Callable[[Any, _Int], _Float], spill: Spill, each: Each
 ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.float32]]:
@@ -288,7 +180,7 @@ def _unit_rows(
         data[here] = tfidf.unit_rows(np.arange(len(some), dtype=np.int32), counts[here], ends, own)
         postings.order_rows(ends, indices[here], data[here])
 
-    for _ in each(weigh, list(spill.slices(offsets, _ENTRY_BYTES))):
+    for _ in each(weigh, list(spill.slices(offsets, ENTRY_BYTES))):
         spill.release()
     return indices, data
 
@@ -300,7 +192,9 @@ def learnt(counted: pa.Table, spill: Spill = IN_MEMORY) -> Callable[[pa.Table], 
     ----------
     counted : schema.TERMS
     """
-    terms, counts = np.unique(schema.ragged(counted["terms"])[0], return_counts=True)
+    values = schema.ragged(counted["terms"])[0]
+    found = [np.unique(within(values), return_counts=True) for within in ranges_of(len(values))]
+    terms, counts = map(joined, map(list, zip(*found, strict=True)))
     return by_frequencies(Background(terms, counts.astype(np.int32), len(counted)), spill)
 
 
@@ -313,12 +207,6 @@ def _terms(count: int) -> Iterator[slice]:
     """Yield parts of so many terms."""
     for start in range(0, count, _AT_ONCE):
         yield slice(start, min(start + _AT_ONCE, count))
-
-
-def _row_offsets(terms: pa.ChunkedArray, chosen: _Int | None) -> _Int:
-    """Return where the terms of each chosen document start, one after the other."""
-    lengths = np.diff(schema.ragged(terms)[1])
-    return np.concatenate(([0], np.cumsum(lengths if chosen is None else lengths[chosen])))
 
 
 def mean_idf(held: npt.NDArray[Any], n: int, common: _Int, documents: int) -> _Float:

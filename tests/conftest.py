@@ -16,7 +16,7 @@ import pytest
 import servers
 from typer.testing import CliRunner
 
-from dedup import cli, reading, schema, text, weighing
+from dedup import cli, counting, reading, schema, text, weighing
 from dedup.params import ReadingParams, StoryParams
 from dedup.remote import objects
 from dedup.run import Result
@@ -218,7 +218,7 @@ def small_run(tmp_path):
 def seed_vectors():
     """Counted terms, vectors and days of the seed articles; every fifth one without a date."""
     batches = list(reading.open_source(ARTICLES, ReadingParams()).batches())
-    terms = pa.Table.from_batches([weighing.count_terms(b, text.prepare(b), StoryParams()) for b in batches])
+    terms = pa.Table.from_batches([counting.count_terms(b, text.prepare(b), StoryParams()) for b in batches])
     days = pa.Table.from_batches(batches)["published_at"].cast(pa.int64()).to_numpy() / 8.64e10
     days = np.where(np.arange(len(days)) % 5 == 0, np.nan, days)
     return terms, weighing.vectors(terms, weighing.background()), days

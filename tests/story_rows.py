@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from dedup import schema, stories, text, weighing
+from dedup import counting, schema, stories, text
 from dedup.params import StoryParams
 
 PARAMS = StoryParams()
@@ -13,7 +13,7 @@ NONE = (np.empty(0, np.int64), np.empty(0, np.int64))
 def counted(titles, bodies):
     rows = [{"row": row, "title": t, "text": b} for row, (t, b) in enumerate(zip(titles, bodies, strict=True))]
     batch = pa.RecordBatch.from_pylist(rows, schema.DOCUMENTS)
-    return pa.Table.from_batches([weighing.count_terms(batch, text.prepare(batch), PARAMS)])
+    return pa.Table.from_batches([counting.count_terms(batch, text.prepare(batch), PARAMS)])
 
 
 def links(rows, days, refused=NONE, params=PARAMS, each=map):

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 import dedup
-from dedup import languages, schema, text, weighing
+from dedup import counting, languages, schema, text, weighing
 from dedup.foreign import foreign_idf, foreign_terms, lacking_languages
 from dedup.kernels import tfidf
 from dedup.params import StoryParams
@@ -122,7 +122,7 @@ class TestLists:
 
         def terms(value, lang):
             rows = batch([{"text": value, "lang": lang}])
-            counted = weighing.count_terms(rows, text.prepare(rows), StoryParams())
+            counted = counting.count_terms(rows, text.prepare(rows), StoryParams())
             assert counted["language"].to_pylist() == [languages.codes(rows["lang"])[0].as_py()]
             found = set(schema.ragged(counted["terms"])[0].tolist())
             return sorted(word for h, word in text.spellings(rows["text"]).items() if h in found)
@@ -194,7 +194,7 @@ class TestForeignTerms:
     def test_weights(self):
         """Of three Russian texts: a word of one or two counts in full, one of all three least; English as ever."""
         rows = [{"text": word} for word in ("туман туман паром", "паром скалы паром", "паром скалы", "ferry zzfogzz")]
-        counted = pa.Table.from_batches([weighing.count_terms(batch(rows), text.prepare(batch(rows)), StoryParams())])
+        counted = pa.Table.from_batches([counting.count_terms(batch(rows), text.prepare(batch(rows)), StoryParams())])
         counted = counted.set_column(1, "language", pa.array(["ru", "ru", "ru", "en"]))
         ferry, fog, unknown, rocks, steam = text.tokenise(
             text.comparable(pa.array(["ferry", "туман", "zzfogzz", "скалы", "паром"]))

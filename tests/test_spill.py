@@ -262,9 +262,10 @@ def test_a_shuffle_and_what_grows(batches, on_disk):
     added = [row for some in batches for row in some] + ([(5, [i]) for i in range(9000)] if on_disk else [])
     by_part = sorted(added, key=lambda row: row[0] >> 57) if on_disk else added  # stable, as parts are
     assert chunks.table().equals(table(by_part))
-    assert columns.table().equals(table(by_part))
-    assert all(column.num_chunks <= 1 for column in columns.table().columns)
-    assert schema.ragged(columns.table()["values"])[0].tolist() == [v for _, values in by_part for v in values]
+    found = columns.table()
+    assert found.equals(table(by_part))
+    assert all(column.num_chunks <= 1 for column in found.columns)
+    assert schema.ragged(found["values"])[0].tolist() == [v for _, values in by_part for v in values]
 
 
 def test_a_machine_without_a_folder_for_temporary_files(monkeypatch, tmp_path):

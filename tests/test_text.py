@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import dedup
-from dedup import schema, text, weighing
+from dedup import counting, schema, text
 from dedup.params import StoryParams
 
 MIXED = ["水道管が破裂", "Strasse 7b: Fog, fog and rain", "", "ĲSSEL straße", "ฝนตก", "x", "管"]
@@ -36,7 +36,7 @@ def documents(titles, bodies):
 
 def term_hashes(values):
     batch = documents([None] * len(values), values)
-    counted = weighing.count_terms(batch, text.prepare(batch), StoryParams())
+    counted = counting.count_terms(batch, text.prepare(batch), StoryParams())
     return set(schema.ragged(counted["terms"])[0].tolist())
 
 
