@@ -100,13 +100,8 @@ def weigh(
         held, n = document_frequencies(offsets, columns, len(known), spill), len(offsets) - 1
     else:
         held, n = own.of(known).astype(np.int32), own.documents
-    rank, first = tfidf.falling_ranks(held)
+    first = _rank_columns(matrix, held, spill)
     del held
-    for part in spill.slices(offsets, ENTRY_BYTES):
-        here = slice(*offsets[list(part)])
-        columns[here] = rank[columns[here]]
-    _arrange(known, rank, first)
-    del rank
     # A term of one document needs no weight beside that of its only entry: it is worked out there.
     shared = int(first[-2]) if own is None and len(first) > 1 else len(known)
     idf, familiar = np.empty(shared), np.empty(len(known), np.bool_)
@@ -133,6 +128,23 @@ def weigh(
         return found
 
     return Vectors(offsets, *_unit_rows(matrix, idf, idf_of_lone, spill, each), known)
+
+
+def _rank_columns(matrix: CountMatrix, held: npt.NDArray[np.int32], spill: Spill) -> _Int:
+    """Give columns numbers by falling frequency, in the arrays of a matrix; return `first` of `tfidf.falling_ranks`.
+
+    Parameters
+    ----------
+    held : int32[v], of each column; used up
+    """
+    first: _Int
+    rank, first = tfidf.falling_ranks(held)
+    offsets, columns = matrix.indptr, matrix.indices
+    for start, stop in spill.slices(offsets, ENTRY_BYTES):
+        here = slice(offsets[start], offsets[stop])
+        columns[here] = rank[columns[here]]
+    _arrange(matrix.terms, rank, first)
+    return first
 
 
 def _arrange(terms: npt.NDArray[np.uint64], rank: npt.NDArray[np.uint32], first: _Int) -> None:
