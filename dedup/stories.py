@@ -70,13 +70,12 @@ def similar_pairs(
     Surroundings
     """
     n = len(rows.indptr) - 1
-    share, frequencies = shares_of(rows, params), counting.document_frequencies(*rows[:2], len(rows.terms), spill)
-    shared = _shared(frequencies)
+    share, frequencies = shares_of(rows, params), _shared_frequencies(rows, spill)
+    shared = len(frequencies)
     counted: Counter[str] = Counter() if skipped is None else skipped
     left, right, plain, neighbours, weights, tolls = _crowded_pairs(
         rows, frequencies, days, refused, params.sifting * share, params, each, spill, counted
     )
-    del frequencies
     weights *= params.feedback
     norms = feedback.feedback_norms(*rows[:3], shared, neighbours, weights)
     score = _after_feedback(rows, shared, neighbours, weights, norms, left, right, each)
@@ -95,9 +94,10 @@ def similar_pairs(
     return pa.Table.from_arrays(kept, schema=schema.LINKS), Surroundings(neighbours, weights, norms, tolls, crowd)
 
 
-def _shared(frequencies: npt.NDArray[np.int32]) -> int:
-    """Count the columns that several rows have; the others are the last ones, and pair nobody."""
-    return int((frequencies > 1).sum())
+def _shared_frequencies(rows: Vectors, spill: Spill) -> npt.NDArray[np.int32]:
+    """Count the rows of each column that several have; the others are the last ones, and pair nobody."""
+    held = counting.document_frequencies(*rows[:2], len(rows.terms), spill)
+    return held[: int((held > 1).sum())].copy()
 
 
 def _after_feedback(
@@ -282,7 +282,7 @@ def _sifted_in_order(
     met = np.where(np.arange(n) < undated, n, undated + high - low)
     begin = postings.within_budget(rows.indptr, rows.indices, order, frequencies, met / max(n, 1), params.postings)
     skipped["postings"] += int((begin - rows.indptr[order]).sum())
-    places = sifting.Places(*rows[:3], _shared(frequencies), order, begin, days, shares, undated, low, refused)
+    places = sifting.Places(*rows[:3], len(frequencies), order, begin, days, shares, undated, low, refused)
     state = sifting.unmet(n, params)
     left, right, plain = sifting.sift(places, state, params, each=each, spill=spill, skipped=skipped)
     tolls = sifting.tolls(state, shares)

@@ -91,11 +91,14 @@ def test_common_parts(rows, seed):
 @given(matrices, st.integers(0, 9), st.sampled_from([0, 0.25, 0.6, 1]), st.sampled_from([0, 1, 4, 9, 1000]))
 def test_within_budget(rows, seed, share, budget):
     order = np.random.default_rng(seed).permutation(len(rows))
-    frequencies = sorted((sum(c in row for row in rows) for c in range(COLUMNS)), reverse=True)
+    frequencies = sorted((sum(c in row for row in rows) or 1 for c in range(COLUMNS)), reverse=True)
+    shared = sum(count > 1 for count in frequencies)
     indptr, indices, _ = csr(rows)
     shares = [share] * len(rows)
-    found = postings.within_budget(indptr, indices, order, np.int32(frequencies), np.array(shares, float), budget)
-    assert (found - indptr[order]).tolist() == naive.within_budget(rows, order, frequencies, shares, budget)
+    for known in (frequencies, frequencies[:shared]):
+        given = np.int32(known), np.array(shares, float), budget
+        found = postings.within_budget(indptr, indices, order, *given)
+        assert (found - indptr[order]).tolist() == naive.within_budget(rows, order, frequencies, shares, budget)
 
 
 @quick

@@ -169,7 +169,7 @@ def within_budget(
 
     Parameters
     ----------
-    frequencies : int32[n_columns], rows that hold each column, falling
+    frequencies : int32[shared], rows that hold each of the first columns, falling; the others are in one each
     shares : float64[n], of all rows that the one at each place meets: that share of the postings counts as visited.
 
     Returns
@@ -180,8 +180,11 @@ def within_budget(
     begin = np.empty(n, np.int64)
     for i in range(n):
         p, share, visits = indptr[order[i] + 1], shares[i], 0.0
-        while p > indptr[order[i]] and visits + share * frequencies[indices[p - 1]] <= budget:
+        while p > indptr[order[i]]:
+            column = indices[p - 1]
+            visits += share * (frequencies[column] if column < len(frequencies) else 1)
+            if visits > budget:
+                break
             p -= 1
-            visits += share * frequencies[indices[p]]
         begin[i] = p
     return begin
