@@ -89,6 +89,7 @@ def count_matrix(
             spill.release()
         return out
 
+    # On disk all is one range, since each one reads the files again.
     known = _distinct(values, parts, 0 if spill.on_disk else int(offsets[-1]), each)
     trim()  # what the parts of it took
     columns = filled(partial(tfidf.lookup, known, tfidf.index(known)))

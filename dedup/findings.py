@@ -100,7 +100,7 @@ def build_tables(
     return documents, group_rows, clusters
 
 
-def story_pairs(corpus: Corpus, copies: Copies, found: Stories, story: _Int) -> pa.Table:
+def story_evidence(corpus: Corpus, copies: Copies, found: Stories, story: _Int) -> pa.Table:
     """Return pass 2's evidence, with what rules say.
 
     Parameters
@@ -119,7 +119,7 @@ def story_pairs(corpus: Corpus, copies: Copies, found: Stories, story: _Int) -> 
     return pa.concat_tables([links.filter(pa.array(~again)), pairing.evidence(**said)])
 
 
-def duplicate_pairs(corpus: Corpus, copies: Copies) -> pa.Table:
+def duplicate_evidence(corpus: Corpus, copies: Copies) -> pa.Table:
     """Return pass 1's evidence: every verified pair, and each exact copy with the first of its kind."""
     verified = copies.verified
     left, right = (verified[side].to_numpy() for side in ("left", "right"))

@@ -23,7 +23,7 @@ _AT_ONCE = 1 << 20  # terms, 16 MB: each time all documents are gone through
 _ENTRY_BYTES = 64  # a term of a document meanwhile: looked up, summed, and copied once each
 
 
-class Lacking(NamedTuple):
+class LanguageGroups(NamedTuple):
     """The languages of documents, and which of them the background lacks."""
 
     group: _Int  # [n] number of each document's language; unknown ones are one
@@ -31,10 +31,10 @@ class Lacking(NamedTuple):
     lacking: _Bool  # [g]
 
 
-def lacking_languages(
+def language_groups(
     language: pa.ChunkedArray, columns: npt.NDArray[np.int32], offsets: _Int, known: _Bool, spill: Spill = IN_MEMORY
-) -> Lacking:
-    """Tell which languages the background lacks: it knows less than `_KNOWN_SHARE` of the terms of their documents.
+) -> LanguageGroups:
+    """Group documents by language; the background lacks one of whose terms it knows less than `_KNOWN_SHARE`.
 
     Parameters
     ----------
@@ -47,17 +47,17 @@ def lacking_languages(
         seen = np.concatenate(([0], np.cumsum(known[columns[offsets[start] : offsets[stop]]])))
         ends = offsets[start : stop + 1] - offsets[start]
         seen_of += np.bincount(group[start:stop], seen[ends[1:]] - seen[ends[:-1]], len(seen_of))
-    return Lacking(group, documents, lacks(seen_of, terms_of) & (documents > 0))
+    return LanguageGroups(group, documents, lacks(seen_of, terms_of) & (documents > 0))
 
 
 def foreign_terms(
-    of: Lacking, columns: npt.NDArray[np.int32], offsets: _Int, known: _Bool, spill: Spill = IN_MEMORY
+    groups: LanguageGroups, columns: npt.NDArray[np.int32], offsets: _Int, known: _Bool, spill: Spill = IN_MEMORY
 ) -> Iterator[tuple[slice, _Bool, _Float]]:
     """Tell which terms the background lacks because it lacks their language, not because they are rare.
 
     Parameters
     ----------
-    columns, offsets : as of `lacking_languages`; known : bool[v], of the first columns, which are those asked for
+    columns, offsets : as of `language_groups`; known : bool[v], of the first columns, which are those asked for
 
     Yields
     ------
@@ -65,7 +65,7 @@ def foreign_terms(
     foreign : bool[t], unknown terms most of whose documents are in such languages
     peers : float64[t], documents in a term's language; the mean over its documents
     """
-    if not of.lacking.any():
+    if not groups.lacking.any():
         return
     for first in range(0, len(known), _AT_ONCE):
         some = slice(first, min(first + _AT_ONCE, len(known)))
@@ -73,7 +73,8 @@ def foreign_terms(
         own, alien, peers = np.zeros(size, np.int32), np.zeros(size, np.int32), np.zeros(size)
         for start, stop in spill.slices(offsets, _ENTRY_BYTES):
             here, ends = columns[offsets[start] : offsets[stop]], offsets[start : stop + 1] - offsets[start]
-            tfidf.count_peers(here, ends, of.group[start:stop], of.lacking, of.documents, first, own, alien, peers)
+            of_rows = groups.group[start:stop], groups.lacking, groups.documents
+            tfidf.count_peers(here, ends, *of_rows, first, own, alien, peers)
         yield some, are_foreign(own, alien, known[some]), peers / np.maximum(own, 1)
 
 

@@ -37,7 +37,16 @@ from dedup.clock import Clock, Progress
 from dedup.engines.local import LocalEngine
 from dedup.errors import SettingsError
 from dedup.evidence import chains, opposed_pairs, part_languages, part_templates, refused_pairs
-from dedup.findings import Copies, Corpus, Stories, build_tables, duplicate_pairs, mean_score, measure, story_pairs
+from dedup.findings import (
+    Copies,
+    Corpus,
+    Stories,
+    build_tables,
+    duplicate_evidence,
+    mean_score,
+    measure,
+    story_evidence,
+)
 from dedup.pairing import pairs_table
 from dedup.params import Params, from_settings
 from dedup.policy import Rule, parse_policy, reading_params
@@ -113,9 +122,9 @@ def cluster(
             measured = measure(corpus, copies, found, chosen)
             corpus = without_sketches(corpus)
             made = build_tables(corpus, found, chosen, measured)
-            evidence = [story_pairs(corpus, copies, found, chosen[1].label)]
+            evidence = [story_evidence(corpus, copies, found, chosen[1].label)]
             del found  # pairs may be most of what a run holds, and are there twice for a moment
-            evidence.append(duplicate_pairs(corpus, copies))
+            evidence.append(duplicate_evidence(corpus, copies))
             del copies
             pairs = pairs_table(corpus.documents, evidence)
             result = Result(*made, pairs, [asdict(reject) for reject in corpus.source.rejects], {})

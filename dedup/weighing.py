@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from dedup import schema
 from dedup.counting import ENTRY_BYTES, CountMatrix, count_matrix, document_frequencies, ranges_of
-from dedup.foreign import foreign_idf, foreign_terms, lacking_languages
+from dedup.foreign import foreign_idf, foreign_terms, language_groups
 from dedup.kernels import postings, tfidf
 from dedup.spill import IN_MEMORY, Each, Spill
 from dedup.stores import joined
@@ -112,18 +112,18 @@ def weigh(
         if several.start < several.stop:
             of_several = common[: several.stop - several.start]
             idf[several] = mean_idf(_of_ranks(first, several), n, of_several, frequencies.documents)
-    lacking = None
+    groups = None
     if language is not None:
-        lacking = lacking_languages(language, columns, offsets, familiar, spill)
-        for some, strange, peers in foreign_terms(lacking, columns, offsets, familiar[:shared], spill):
+        groups = language_groups(language, columns, offsets, familiar, spill)
+        for some, strange, peers in foreign_terms(groups, columns, offsets, familiar[:shared], spill):
             idf[some][strange] = foreign_idf(_of_ranks(first, some)[strange], peers[strange], frequencies.documents)
 
     def idf_of_lone(terms: npt.NDArray[np.int32], rows: _Int) -> _Float:
         found = mean_idf(np.ones(len(terms), np.int64), n, frequencies.of(known[terms]), frequencies.documents)
-        if lacking is not None:
-            group = lacking.group[rows]
-            strange = lacking.lacking[group] & ~familiar[terms]
-            peers = lacking.documents[group[strange]].astype(np.float64)
+        if groups is not None:
+            group = groups.group[rows]
+            strange = groups.lacking[group] & ~familiar[terms]
+            peers = groups.documents[group[strange]].astype(np.float64)
             found[strange] = foreign_idf(np.ones(len(peers), np.int64), peers, frequencies.documents)
         return found
 

@@ -15,7 +15,7 @@ from dedup.distributed import corpus
 from dedup.distributed.flow import deal, part_of_hash, part_of_place
 from dedup.distributed.similar import Stories
 from dedup.engines.local import LocalEngine
-from dedup.findings import build_tables, duplicate_pairs, measure, story_pairs
+from dedup.findings import build_tables, duplicate_evidence, measure, story_evidence
 from dedup.pairing import pairs_table
 from dedup.params import Params
 from dedup.policy import parse_policy
@@ -66,7 +66,7 @@ def spread_findings(articles: Any, params: Params, parts: int, backwards: bool =
         by_group, by_story = pipeline.choose_canonicals(local, copies, found, params, policy)
         chosen = by_group, by_story
         made = build_tables(local, found, chosen, measure(local, copies, found, chosen))
-        told = [story_pairs(local, copies, found, by_story.label), duplicate_pairs(local, copies)]
+        told = [story_evidence(local, copies, found, by_story.label), duplicate_evidence(local, copies)]
         pairs = pairs_table(local.documents, told)
         expected = Result(*made, pairs, [asdict(reject) for reject in local.source.rejects], {})
     part = part_of_hash(local.documents["content_key"].to_numpy(), parts)

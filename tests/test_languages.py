@@ -14,7 +14,7 @@ import pytest
 
 import dedup
 from dedup import counting, languages, schema, text, weighing
-from dedup.foreign import foreign_idf, foreign_terms, lacking_languages
+from dedup.foreign import foreign_idf, foreign_terms, language_groups
 from dedup.kernels import tfidf
 from dedup.params import StoryParams
 
@@ -220,7 +220,7 @@ class TestForeignTerms:
 
     def test_an_unknown_word_of_a_known_language_is_no_foreign_one(self):
         def found(language, *rows):
-            return foreign_terms(lacking_languages(language, *rows), *rows)
+            return foreign_terms(language_groups(language, *rows), *rows)
 
         language = pa.chunked_array([["en", "ru", None]])
         columns = np.array([0, 1, 2, *range(2, 10), 0, 1], np.int32)

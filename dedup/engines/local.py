@@ -41,10 +41,9 @@ class LocalEngine:
         all_here = Barrier(self.jobs)
 
         def give_back(_: int) -> None:
-            with suppress(
-                BrokenBarrierError
-            ):  # some thread did not come: it could not start, or the job is interrupted
-                all_here.wait(_PATIENCE)  # or one thread would do it for all
+            # Where all wait for each other none does it twice. One may not come: it could not start, or the job ends.
+            with suppress(BrokenBarrierError):
+                all_here.wait(_PATIENCE)
             trim()
 
         for _ in self.map(give_back, range(self.jobs)):
