@@ -1,6 +1,7 @@
 """A real browser for the pages: Debian's chromium or another one that is here, driven by playwright."""
 
 import shutil
+import time
 from contextlib import contextmanager
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -68,6 +69,13 @@ class Tab:
         self.page.evaluate("document.querySelectorAll('details:not(.brief)').forEach((one) => { one.open = true; })")
         self.page.wait_for_timeout(100)  # stories are filled when they tell that they are open
         self.page.evaluate("document.querySelectorAll('details:not(.brief)').forEach((one) => { one.open = true; })")
+
+    def wait_for_faults(self, enough=1, of="", seconds=30):
+        """Return the faults that say so, waiting until there are enough: a busy machine tells of them late."""
+        until = time.monotonic() + seconds
+        while len(seen := [fault for fault in self.faults if of in fault]) < enough and time.monotonic() < until:
+            self.page.wait_for_timeout(50)
+        return seen
 
     def close(self):
         self.context.close()

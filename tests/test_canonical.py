@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import time
 
 import numpy as np
 import pyarrow as pa
@@ -153,7 +152,7 @@ class TestChoose:
         with pytest.raises(DedupError):
             choose(table([{}, {}]), Z2, parse_policy("central"), central=np.zeros(3))
 
-    def test_many_rows_are_fast(self):
+    def test_many_rows(self):
         n = 200_000
         rng = np.random.default_rng(0)
         key = pa.array(rng.integers(0, 2**63, n).astype(np.uint64))
@@ -162,9 +161,8 @@ class TestChoose:
         fields |= {"published_at": pa.array(rng.integers(0, 9, n)).cast(schema.TIMESTAMP)}
         fields |= {"text_chars": pa.array(rng.integers(0, 9, n)), "date_suspect": pa.array(np.zeros(n, bool))}
         _, cluster = np.unique(rng.integers(0, n // 3, n), return_inverse=True)
-        start = time.perf_counter()
-        choose(pa.table(fields), cluster, parse_policy(DEFAULT_POLICY + ",match:url~^1,max:source"))
-        assert time.perf_counter() - start < 4
+        chosen, _ = choose(pa.table(fields), cluster, parse_policy(DEFAULT_POLICY + ",match:url~^1,max:source"))
+        assert cluster[chosen].tolist() == list(range(cluster.max() + 1))
 
 
 def naive(rows, cluster, central, contained):
