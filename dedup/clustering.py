@@ -74,7 +74,7 @@ def cluster(  # the settings among these are read from the context, with the lay
     from dedup import jobs as job
     from dedup import logs, metrics, settings, summaries, terminal
 
-    with metrics.written(None if dry_run else metrics_file) as figures:
+    with metrics.written(None if dry_run else metrics_file) as figures, signals.heeded():
         endings.at_end(figures.write)
         params = settings.params_of(options.in_force(ctx, config))
         started = time.perf_counter()

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
-from typing import ClassVar
+from typing import IO, ClassVar
 
 Last = Callable[[int], None]
 
@@ -50,12 +50,19 @@ def line(message: str, code: int) -> str:
     return told
 
 
+def say(line: str, to: IO[str] | None) -> None:
+    """Write a line in one piece: where nothing is buffered (PYTHONUNBUFFERED), a signal may come between two."""
+    if to is not None:  # as it is where a stream is closed
+        to.write(f"{line}\n")
+        to.flush()
+
+
 def fail(code: int, error: str) -> None:
     """Print the last line of stdout that --json promises, for a failure too."""
     with _TELLING:
         if "--json" in _State.words and not _State.told:
             with suppress(OSError):  # whoever listens may be gone; the exit code stays
-                print(json.dumps({"status": "failed", "exit_code": code, "error": error}), flush=True)
+                say(json.dumps({"status": "failed", "exit_code": code, "error": error}), sys.stdout)
             _State.told = True
 
 

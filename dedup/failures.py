@@ -35,7 +35,8 @@ class Commands(typer.core.TyperGroup):
         """Run a command; on an error, say what is wrong and leave with its exit code."""
         endings.begin([*getattr(ctx, "_protected_args", ()), *ctx.args])
         try:
-            done = super().invoke(ctx)
+            with signals.heeded():
+                done = super().invoke(ctx)
             if sys.stdout is not None:
                 sys.stdout.flush()  # what it says of a full disk or a closed pipe must not come after this
             return done
@@ -59,9 +60,6 @@ class Commands(typer.core.TyperGroup):
             endings.fail(code, signals.word(code))
             raise
         except Exception as error:
-            if code := signals.code():  # compiled code made an error of its own of the exit that a handler raised in it
-                endings.fail(code, signals.word(code))
-                raise SystemExit(code) from None
             if _is_usage_error(error):
                 self._usage(error)
                 raise
@@ -76,7 +74,7 @@ class Commands(typer.core.TyperGroup):
 
         told = "; ".join(clean(line).strip().removeprefix("error: ") for line in lines)
         if endings.asked("--log-format", "json"):
-            print(endings.line(told, code), file=sys.stderr)
+            endings.say(endings.line(told, code), sys.stderr)
         else:
             for line in lines:
                 print(clean(line), file=sys.stderr)

@@ -8,8 +8,8 @@ from typing import Any
 from dedup import outputs, unchanged
 from dedup.clock import Clock, Progress
 from dedup.errors import SettingsError
+from dedup.outcome import Outcome
 from dedup.params import Params
-from dedup.publishing import Claim
 from dedup.remote import is_url
 from dedup.run import IfExists, Result
 
@@ -21,14 +21,14 @@ def make(
     if_exists: IfExists,
     lock_timeout: float,
     run: Callable[[], Result],
-    guard: Callable[[Claim], None],
+    guard: Callable[[Outcome], None],
 ) -> Result | None:
     """Make a run at `out`, unless the policy is `skip` and it was made there from the same inputs and settings.
 
     Parameters
     ----------
     run : does the work
-    guard : is told the claim that a signal should abandon
+    guard : is told the output that a signal calls off
 
     Returns
     -------
@@ -41,7 +41,7 @@ def make(
     """
     check(inputs, out, params, if_exists)
     if is_url(out):
-        return _make_remote(inputs, out, params, if_exists, run)
+        return _make_remote(inputs, out, params, if_exists, run, guard)
     with outputs.claim(out, if_exists, inputs, lock_timeout) as claim:
         guard(claim)
         seen = unchanged.look(inputs, params.reading)
@@ -66,16 +66,23 @@ def check(inputs: Sequence[str], out: str, params: Params, if_exists: IfExists) 
 
 
 def _make_remote(
-    inputs: Sequence[str], out: str, params: Params, if_exists: IfExists, run: Callable[[], Result]
+    inputs: Sequence[str],
+    out: str,
+    params: Params,
+    if_exists: IfExists,
+    run: Callable[[], Result],
+    guard: Callable[[Outcome], None],
 ) -> Result | None:
     from dedup.remote import publishing  # noqa: PLC0415 - its libraries are an extra
 
+    outcome = Outcome()
+    guard(outcome)
     seen = unchanged.look(inputs, params.reading)
     if if_exists == "skip" and unchanged.is_made_of(publishing.manifest(out), seen, params):
         return None
     made = run()
     unchanged.note(made.manifest, seen or [])
-    made.write(out, if_exists=if_exists, tmp_dir=params.tmp_dir)
+    made.upload(out, outcome, if_exists, params.tmp_dir)
     return made
 
 

@@ -74,4 +74,5 @@ class Lines:
     def event(self, message: str, **fields: Any) -> None:
         """Log that something happened."""
         if not self._quiet:
-            print(line("info", message, **fields), file=self._stream, flush=True)
+            self._stream.write(line("info", message, **fields) + "\n")  # in one piece, see `endings.say`
+            self._stream.flush()

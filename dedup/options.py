@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dedup import signals
 from dedup.params import DEFAULT_POLICY, SETTINGS, DuplicateParams, ReadingParams, StoryParams
 
 if TYPE_CHECKING:
@@ -146,7 +147,8 @@ def named(inputs: list[str] | None, files_from: str | None) -> list[str]:
 
 
 def print_json(value: Any) -> None:
-    """Print what --json asks for."""
+    """Print what --json asks for, unless a signal has ended the command."""
+    signals.heed()
     from dedup.terminal import clean_json  # noqa: PLC0415 - rich is loaded where there is something to say
 
     typer.echo(clean_json(json.dumps(value, ensure_ascii=False)))

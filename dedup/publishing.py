@@ -13,7 +13,6 @@ import os
 import re
 import shutil
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +20,7 @@ from pathlib import Path
 
 from dedup.commit import sync, write_errors
 from dedup.errors import LockedError, OutputExistsError
+from dedup.outcome import Outcome
 
 SECONDS_BETWEEN_TRIES = 0.05
 
@@ -30,19 +30,16 @@ _EXCHANGE = 2
 _UNSUPPORTED = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP}  # an old kernel, or a file system that cannot do it
 
 
-class Claim:
+class Claim(Outcome):
     """The right to write one output folder, as `claimed` gives it.
 
     target : the folder, links followed: OUT may be a link to another disk, where staging then lies too.
-    committing : held while the folder is being published; whoever holds it otherwise keeps that from happening.
-    published : whether that was done.
     """
 
     def __init__(self, out: str | Path, target: Path) -> None:
+        super().__init__()
         self.out = out
         self.target = target
-        self.committing = threading.Lock()
-        self.published = False
         self._staging: Path | None = None
         self._made = _missing(target.parent)
 
@@ -72,14 +69,13 @@ class Claim:
     def publish(self, replace: bool) -> None:
         """Put the filled folder at the target; see `publish`."""
         assert self._staging is not None
-        with self.committing:
+        with self.publishing():
             old = publish(self._staging, self.target, replace)
-            self.published = True
         if old is not None:
             shutil.rmtree(old, ignore_errors=True)  # the next run takes what is left of it
 
     def abandon(self) -> None:
-        """Leave nothing behind that is not published; safe at any time and from any thread."""
+        """Leave nothing behind; see `Outcome.abandon`."""
         if self._staging is not None:
             shutil.rmtree(self._staging, ignore_errors=True)
         if not self.published:

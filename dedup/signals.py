@@ -4,23 +4,30 @@ A handler raises in the main thread, which then unwinds: staging goes, the termi
 handlers between its own instructions only, and threads of a pool are waited for; so a thread that the signal wakes by
 itself ends the process where that has not happened within a second, and says what a failure says: on both streams and
 in the metrics. Once the output is being published, signals come too late, and the run ends as if there had been none.
+What a handler raises may be swallowed: printed and dropped in a callback of C or while something is deleted, where it
+is raised again a moment later; or dropped by a bare except, where `heed` and the output itself ask what came before.
 """
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from dedup import endings
+from dedup.outcome import Outcome
 
 if TYPE_CHECKING:
-    from dedup.publishing import Claim
+    from sys import UnraisableHookArgs
 
 SECONDS_TO_UNWIND = 1.0
+SECONDS_TO_GET_OUT = 0.02  # of the callback that dropped what was raised in it
 SECONDS_FOR_LAST_WORDS = 3.0  # a pipe that nobody empties, or a hanging file server, keeps no process alive
 
 _WORDS = {"SIGINT": "interrupted", "SIGTERM": "terminated", "SIGHUP": "the terminal hung up"}
@@ -30,9 +37,10 @@ _SHOW_CURSOR = b"\x1b[?25h"
 class _State:
     """Of this process."""
 
-    claim: Claim | None = None
+    outcome: Outcome | None = None
     installed = False
     code = 0  # that the command ends with, once a signal has come
+    dropped = False  # whether what the handler raised was, and is to be raised again
 
 
 def install() -> None:
@@ -48,20 +56,64 @@ def install() -> None:
         if number is not None and signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _raise)
     threading.Thread(target=_watch, args=(wake,), daemon=True).start()
+    sys.unraisablehook = _unraisable
+    atexit.register(_ignore)
 
 
-def guard(claim: Claim) -> None:
-    """Name the output folder that a signal abandons."""
-    _State.claim = claim
+def guard(outcome: Outcome) -> None:
+    """Name the output that a signal calls off; SystemExit where one has come."""
+    _State.outcome = outcome
+    heed()
+
+
+def heed() -> None:
+    """End the command where a signal has come, whatever became of what its handler raised."""
+    if _State.code:
+        raise SystemExit(_State.code)
+
+
+@contextmanager
+def heeded() -> Iterator[None]:
+    """Within, what fails once a signal has come, fails because of it: compiled code makes errors of its own of it."""
+    try:
+        yield
+    except Exception:
+        heed()
+        raise
+    heed()
 
 
 def _raise(number: int, frame: FrameType | None) -> None:
-    claim = _State.claim
-    if _State.code or (claim is not None and (claim.published or claim.committing.locked())):
+    if _State.dropped:
+        _State.dropped = False
+        raise SystemExit(_State.code)
+    outcome = _State.outcome
+    if _State.code or (outcome is not None and (outcome.published or outcome.committing.locked())):
         return
     _State.code = 128 + number
+    if outcome is not None:
+        outcome.called_off = _State.code
     _say(number)
     raise SystemExit(_State.code)
+
+
+def _unraisable(dropped: UnraisableHookArgs) -> None:
+    if not _State.code:
+        sys.__unraisablehook__(dropped)
+    elif isinstance(dropped.exc_value, SystemExit):
+        _State.dropped = True
+        again = threading.Timer(SECONDS_TO_GET_OUT, signal.raise_signal, [_State.code - 128])
+        again.daemon = True
+        again.start()
+    # Else what was left half done complains while it is deleted: a writer whose file is closed already.
+
+
+def _ignore() -> None:
+    """Python takes its own handlers away before it ends; a signal would then change the code that was told."""
+    for name in _WORDS:
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == _raise:
+            signal.signal(number, signal.SIG_IGN)
 
 
 def word(code: int) -> str:
@@ -84,12 +136,12 @@ def _watch(wake: int) -> None:
     """End the process a moment after the first signal, wherever the main thread is."""
     number = _first(wake)
     threading.Event().wait(SECONDS_TO_UNWIND)
-    claim = _State.claim
-    if claim is not None:
-        claim.committing.acquire()  # kept: what is not published by now is not going to be
-        if claim.published:
+    outcome = _State.outcome
+    if outcome is not None:
+        outcome.committing.acquire()  # kept: what is not published by now is not going to be
+        if outcome.published:
             return
-        claim.abandon()
+        outcome.abandon()
     speaker = threading.Thread(target=_last_words, args=(number,), daemon=True)
     try:
         speaker.start()

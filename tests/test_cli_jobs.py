@@ -1,5 +1,6 @@
 """`dedup cluster` as an unattended job: its last line, its log, its metrics and its progress."""
 
+import io
 import json
 import os
 import re
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 from conftest import ARTICLES, ESCAPE, command, run
 
-from dedup import logs, metrics
+from dedup import endings, logs, metrics
 from dedup.errors import SettingsError
 
 BROKEN = "{broken\n" * 20
@@ -262,6 +263,15 @@ class TestLog:
     def test_an_event_is_one_line_of_ascii_whatever_is_in_it(self):
         text = logs.line("error", "\x1b[31m\n\u202eevil\udc80", path=Path("a"))
         assert text.isascii() and text.isprintable() and json.loads(text)["path"] == "a"
+
+    def test_an_event_is_written_in_one_piece(self):
+        """With PYTHONUNBUFFERED each piece is a call of the system, and a signal may say its own line between two."""
+        pieces = []
+        stream = io.StringIO()
+        stream.write = pieces.append
+        logs.Lines(stream, quiet=False).event("run written", out="OUT")
+        endings.say("terminated", stream)
+        assert [piece[-1] for piece in pieces] == ["\n", "\n"]
 
     def test_loggers_write_such_lines_too(self, capsys):
         with logs.Lines(sys.stderr, False).progress("auto"):

@@ -1,6 +1,8 @@
 """The threads of a process: how many cores control groups leave it (cgroups(7)), and what the threads hold."""
 
 import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -79,3 +81,17 @@ def test_no_thread_waits_for_one_that_cannot_come(monkeypatch):
     with LocalEngine(2) as engine:
         engine.trim()
     assert len(seen) == 2
+
+
+def test_no_thread_is_started_where_memory_ends_in_its_first_steps():
+    """`Thread.start` would wait for it without end."""
+    code = (
+        "import resource; from dedup.engines.local import LocalEngine\n"
+        "pages = int(open('/proc/self/statm').read().split()[0])\n"
+        "most = pages * resource.getpagesize() + (9 << 20)\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (most, most))\n"
+        "try: list(LocalEngine(1).map(abs, [1]))\n"
+        "except OSError as error: print(error.strerror)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout == "Cannot allocate memory\n", done

@@ -62,7 +62,7 @@ LAYERS = (
     {"stores", "memory", "clock"},
     {"spill"},
     {"signals"},
-    {"endings"},
+    {"endings", "outcome"},
     {"recall", "metrics", "logs"},
     {"schema", "params", "protocols"},
     {"overrides"},

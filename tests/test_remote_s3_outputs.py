@@ -116,6 +116,35 @@ def test_inputs_inside_the_output_are_refused(s3, result):
     check_out(OUT, "overwrite", ["s3://news/out/today2/in.jsonl"])
 
 
+SIGNALLED = """
+import os, signal, sys
+from dedup.remote.s3 import Bucket
+real = Bucket.{call}
+def stopped(self, *args, **kwargs):
+    done = real(self, *args, **kwargs)
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+    except SystemExit:
+        if not {dropped}: raise
+    return done
+Bucket.{call} = stopped
+sys.argv[:1] = ["dedup", "cluster", "--level", "exact", "--json"]
+from dedup.__main__ import main; main()
+"""
+
+
+@pytest.mark.parametrize("dropped", [False, True])
+@pytest.mark.parametrize(("call", "code"), [("upload", 143), ("put", 0)])
+def test_a_signal_calls_it_off_until_the_manifest_is_put(s3, call, code, dropped):
+    words = [sys.executable, "-c", SIGNALLED.format(call=call, dropped=dropped), ARTICLES, "-o", OUT]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == code, done
+    (line,) = done.stdout.splitlines()
+    assert json.loads(line)["exit_code"] == code
+    assert ("terminated" in done.stderr) == bool(code)
+    assert len(keys(s3)) == (0 if code else 1 + len(FILES))
+
+
 def test_overwriting_keeps_the_previous_run_for_its_readers(s3, monkeypatch):
     named("r1").write(OUT)
     first = manifest(s3)["folder"]

@@ -54,6 +54,23 @@ RETURNED = (
 )
 
 
+# A run in which a library drops what the handler raises, in an except of its own or in a callback of C.
+DROPPED = (
+    "import ctypes, sys, time; from dedup import duplicates, signals\n"
+    "signals.SECONDS_TO_UNWIND = 60\n"
+    "def waiting(): print('writing', flush=True); [time.sleep(.01) for _ in range(2000) if not signals.code()]\n"
+    "def in_except():\n"
+    "    try: waiting()\n"
+    "    except: pass\n"
+    "in_callback = ctypes.CFUNCTYPE(None)(waiting)\n"
+    "real = duplicates.units\n"
+    "def units(*args): {where}(); return real(*args)\n"
+    "duplicates.units = units\n"
+    "sys.argv[:1] = ['dedup', 'cluster', '--level', 'exact', '-q', '--if-exists', 'overwrite', '-o']\n"
+    "from dedup.__main__ import main; main()"
+)
+
+
 def started(out, in_c=False, before=(), code=None, args=(), **kwargs):
     words = [*before, sys.executable, "-c", code or CODE.format(in_c=in_c), str(out), ARTICLES, *map(str, args)]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -141,6 +158,35 @@ def test_before_anything_heavy_is_loaded(tmp_path):
     done = subprocess.run(words, capture_output=True, text=True, env=env, check=False)
     assert done.returncode == 143 and done.stderr == "terminated; nothing was written\n"
     assert json.loads(done.stdout) == {"status": "failed", "exit_code": 143, "error": "terminated"}
+
+
+@pytest.mark.parametrize("where", ["in_except", "in_callback"])
+def test_a_library_drops_what_the_handler_raises(result, tmp_path, where):
+    before = digests(result.write(tmp_path / "OUT"))
+    child = started(tmp_path / "OUT", code=DROPPED.format(where=where), args=["--json"])
+    child.send_signal(signal.SIGINT)
+    told, said = child.communicate()
+    assert child.returncode == 130 and said == "interrupted; nothing was written\n"
+    assert json.loads(told) == {"status": "failed", "exit_code": 130, "error": "interrupted"}
+    assert digests(tmp_path / "OUT") == before and [entry.name for entry in tmp_path.iterdir()] == ["OUT"]
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_too_late_even_while_python_takes_itself_down(tmp_path, name):
+    """What a module holds goes after the handlers."""
+    code = (
+        "import os, signal, sys; sys.argv[:1] = ['dedup', 'cluster', '-o']\n"
+        "class Kept:\n"
+        "    def __del__(self, kill=os.kill, pid=os.getpid(), write=os.write):\n"
+        f"        kill(pid, {getattr(signal, name)}); write(2, b'last words')\n"
+        "sys.kept = Kept()\n"
+        "from dedup.__main__ import main; main()"
+    )
+    words = [sys.executable, "-c", code, str(tmp_path / "OUT"), ARTICLES, "--json", "-q"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(words, capture_output=True, text=True, env=env, check=False)
+    assert done.returncode == 0 and done.stderr == "last words"
+    assert json.loads(done.stdout)["status"] == "done"
 
 
 def test_a_hangup_too_but_not_under_nohup(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -17,6 +18,8 @@ _In = TypeVar("_In")
 _Out = TypeVar("_Out")
 
 _PATIENCE = 1.0  # seconds
+_FIRST_STEPS = 3 << 19  # bytes of address space: what Python allocates while a thread starts, an arena of 1 MiB first
+_STACK = 8 << 20  # bytes, where no limit says so
 
 
 class LocalEngine:
@@ -25,9 +28,11 @@ class LocalEngine:
     def __init__(self, jobs: int | None = None) -> None:
         self.jobs = jobs or usable_cores()
         self._pool = ThreadPoolExecutor(self.jobs, thread_name_prefix="dedup")
+        self._started = False
 
     def map(self, function: Callable[[_In], _Out], items: Iterable[_In]) -> Iterator[_Out]:
         """Yield function(item) for each item, in order, reading only a few items ahead so that memory stays bounded."""
+        self._start()
         waiting: deque[Future[_Out]] = deque()
         for item in items:
             waiting.append(self._pool.submit(function, item))
@@ -38,16 +43,27 @@ class LocalEngine:
 
     def trim(self) -> None:
         """Let each thread give back what it holds of freed memory: Arrow keeps for each what that one has allocated."""
+        self._start()
+        self._in_each(trim)
+
+    def _start(self) -> None:
+        """Start all threads, once."""
+        if not self._started:
+            _check_room(self.jobs)
+            self._in_each(lambda: None)
+            self._started = True
+
+    def _in_each(self, do: Callable[[], None]) -> None:
         all_here = Barrier(self.jobs)
 
-        def give_back(_: int) -> None:
+        def wait_and_do() -> None:
             # Where all wait for each other none does it twice. One may not come: it could not start, or the job ends.
             with suppress(BrokenBarrierError):
                 all_here.wait(_PATIENCE)
-            trim()
+            do()
 
-        for _ in self.map(give_back, range(self.jobs)):
-            pass
+        for done in [self._pool.submit(wait_and_do) for _ in range(self.jobs)]:
+            done.result()
 
     def __enter__(self) -> Self:
         return self
@@ -56,6 +72,21 @@ class LocalEngine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._pool.shutdown(cancel_futures=True)
+
+
+def _check_room(threads: int) -> None:
+    """Raise OSError where threads would not find the memory to start.
+
+    One that has a stack and finds nothing more ends before it has told that it started, and Python's `Thread.start`
+    waits for that without end.
+    """
+    try:
+        import resource  # noqa: PLC0415 - where there is none, there are no such limits
+    except ImportError:
+        return
+    stack, _ = resource.getrlimit(resource.RLIMIT_STACK)
+    each = (stack if stack != resource.RLIM_INFINITY else _STACK) + _FIRST_STEPS
+    mmap.mmap(-1, threads * each, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, prot=0).close()
 
 
 def usable_cores(groups: str = "/proc/self/cgroup", root: str = "/sys/fs/cgroup") -> int:

@@ -14,7 +14,7 @@ import secrets
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from dedup.errors import (
     ResourceError,
     SettingsError,
 )
+from dedup.outcome import Outcome
 from dedup.remote.s3 import Bucket, MissingError, RefusedError
 from dedup.remote.urls import Url, parse
 
@@ -68,11 +69,12 @@ def manifest(out: str) -> dict[str, Any] | None:
 
 
 @contextmanager
-def publication(out: str, if_exists: str, run_id: str, tmp_dir: str | None = None) -> Iterator[Path]:
+def publication(out: str, if_exists: str, run_id: str, outcome: Outcome, tmp_dir: str | None = None) -> Iterator[Path]:
     """Give a local folder for the files of a run; when the caller is done, upload them and make them the run at `out`.
 
     Parameters
     ----------
+    outcome : published, or called off until then.
     tmp_dir : where that folder is made; None: the system's folder for temporary files.
 
     Raises
@@ -90,7 +92,7 @@ def publication(out: str, if_exists: str, run_id: str, tmp_dir: str | None = Non
         yield Path(name)
         _sweep(bucket, url)
         folder = f"run-{run_id}-{secrets.token_hex(4)}"
-        _publish(bucket, url, Path(name), folder, etag)
+        _publish(bucket, url, Path(name), folder, etag, outcome)
 
 
 @contextmanager
@@ -165,22 +167,33 @@ def _sweep(bucket: Bucket, url: Url) -> None:
     bucket.give_up_parts(f"{url.key}/run-", before)
 
 
-def _publish(bucket: Bucket, url: Url, staging: Path, folder: str, etag: str) -> None:
-    started = time.monotonic()
+def _publish(bucket: Bucket, url: Url, staging: Path, folder: str, etag: str, outcome: Outcome) -> None:
     names = sorted(file.name for file in staging.iterdir() if file.name != _MANIFEST)
     keys = [f"{url.key}/{folder}/{name}" for name in (*names, _MANIFEST)]
+    with ExitStack() as within:
+        try:
+            _upload(bucket, url, staging, keys)
+            within.enter_context(outcome.publishing())
+        except BaseException:
+            with suppress(DedupError):  # the network is down: the next run sweeps
+                bucket.delete(keys)
+            raise
+        # From here on the objects stay unless it is certain that no manifest names them.
+        _point_to(bucket, url, staging, folder, etag, keys)
+
+
+def _upload(bucket: Bucket, url: Url, staging: Path, keys: Sequence[str]) -> None:
+    started = time.monotonic()
+    for key in keys:
+        bucket.upload(staging / key.rpartition("/")[2], key)
+        if time.monotonic() - started > LEFTOVER_SECONDS / 2 > 0:
+            raise ResourceError(f"{url}: the upload takes over {LEFTOVER_SECONDS // 7200} h; use a faster network")
+
+
+def _point_to(bucket: Bucket, url: Url, staging: Path, folder: str, etag: str, keys: list[str]) -> None:
+    """Let OUT/manifest.json name the folder of a run, unless another run was named there meanwhile."""
     staged = (staging / _MANIFEST).read_bytes()
     content = (json.dumps({**json.loads(staged), "folder": folder}, ensure_ascii=False, indent=2) + "\n").encode()
-    try:
-        for key in keys:
-            bucket.upload(staging / key.rpartition("/")[2], key)
-            if time.monotonic() - started > LEFTOVER_SECONDS / 2 > 0:
-                raise ResourceError(f"{url}: the upload takes over {LEFTOVER_SECONDS // 7200} h; use a faster network")
-    except BaseException:
-        with suppress(DedupError):  # the network is down: the next run sweeps
-            bucket.delete(keys)
-        raise
-    # From here on the objects stay unless it is certain that no manifest names them.
     try:
         condition = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}
         bucket.put(f"{url.key}/{_MANIFEST}", content, **condition)

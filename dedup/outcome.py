@@ -1,0 +1,40 @@
+"""Whether an output is published or called off: the one excludes the other, and what a command says follows it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Outcome:
+    """Of a command that publishes one output.
+
+    committing : held while the output is being published; whoever holds it otherwise keeps that from happening.
+    published : whether that was done.
+    called_off : the exit code of the signal that came before, or 0.
+    """
+
+    def __init__(self) -> None:
+        self.committing = threading.Lock()
+        self.published = False
+        self.called_off = 0
+
+    @contextmanager
+    def publishing(self) -> Iterator[None]:
+        """Publish within: signals come too late from here on.
+
+        Raises
+        ------
+        SystemExit
+            One came before. Its handler raised this already, but a library may have swallowed it: bare excepts do,
+            and calls back from C.
+        """
+        with self.committing:
+            if self.called_off:
+                raise SystemExit(self.called_off)
+            yield
+            self.published = True
+
+    def abandon(self) -> None:
+        """Leave nothing behind that is not published; safe at any time and from any thread."""
