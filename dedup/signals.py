@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from dedup import endings
 from dedup.outcome import Outcome
+from dedup.threads import have_room
 
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
@@ -55,7 +56,8 @@ def install() -> None:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _raise)
-    threading.Thread(target=_watch, args=(wake,), daemon=True).start()
+    if have_room(1):  # where memory ends this early, the command does too
+        threading.Thread(target=_watch, args=(wake,), daemon=True).start()
     sys.unraisablehook = _unraisable
     atexit.register(_ignore)
 

@@ -62,7 +62,7 @@ LAYERS = (
     {"stores", "memory", "clock"},
     {"spill"},
     {"signals"},
-    {"endings", "outcome"},
+    {"endings", "outcome", "threads"},
     {"recall", "metrics", "logs"},
     {"schema", "params", "protocols"},
     {"overrides"},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -13,13 +12,12 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from dedup.spill import trim
+from dedup.threads import have_room
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
 
 _PATIENCE = 1.0  # seconds
-_FIRST_STEPS = 3 << 19  # bytes of address space: what Python allocates while a thread starts, an arena of 1 MiB first
-_STACK = 8 << 20  # bytes, where no limit says so
 
 
 class LocalEngine:
@@ -49,7 +47,8 @@ class LocalEngine:
     def _start(self) -> None:
         """Start all threads, once."""
         if not self._started:
-            _check_room(self.jobs)
+            if not have_room(self.jobs):
+                raise MemoryError(f"no room for the stacks of {self.jobs} threads")
             self._in_each(lambda: None)
             self._started = True
 
@@ -72,21 +71,6 @@ class LocalEngine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._pool.shutdown(cancel_futures=True)
-
-
-def _check_room(threads: int) -> None:
-    """Raise OSError where threads would not find the memory to start.
-
-    One that has a stack and finds nothing more ends before it has told that it started, and Python's `Thread.start`
-    waits for that without end.
-    """
-    try:
-        import resource  # noqa: PLC0415 - where there is none, there are no such limits
-    except ImportError:
-        return
-    stack, _ = resource.getrlimit(resource.RLIMIT_STACK)
-    each = (stack if stack != resource.RLIM_INFINITY else _STACK) + _FIRST_STEPS
-    mmap.mmap(-1, threads * each, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, prot=0).close()
 
 
 def usable_cores(groups: str = "/proc/self/cgroup", root: str = "/sys/fs/cgroup") -> int:
