@@ -40,6 +40,8 @@ class Stripped(NamedTuple):
     """What is left of the documents, in their order, and how much went."""
 
     sketches: pa.Table  # schema.sketches
+    whole: pa.Table  # the same before; or these, and below them those that changed as they were
+    as_read: _Int  # [n] row of each document in `whole` as it was
     terms: pa.Table  # schema.TERMS
     documents: int  # that held boilerplate
     shingles: int  # of all documents together
@@ -97,22 +99,30 @@ def strip(
     every = Read(sketches, terms, traces)
     offsets = schema.ragged(sketches["shingles"])[1]
     flagged = _learnt(every, source, params, learn, spill, each)
+    n, shingles, changed = len(sketches), 0, [np.empty(0, np.bool_)]
     if not len(flagged):
-        return Stripped(sketches, terms, 0, 0)
+        return Stripped(sketches, sketches, np.arange(n), terms, 0, 0)
     trim()  # learning took as much again as the sketches
     left = Columns(spill, sketches.schema), Columns(spill, terms.schema)
-    documents = shingles = 0
 
-    def without(bounds: tuple[int, int]) -> tuple[pa.Table, pa.Table, int, int]:
+    def without(bounds: tuple[int, int]) -> tuple[pa.Table, pa.Table, _Bool, int]:
         flags = stripping.listed(flagged, offsets, np.arange(*bounds))
         return stripping.stripped(every.slice(*bounds), flags, params, permutations)
 
-    for *tables, changed, gone in each(without, spill.slices(offsets, _STRIPPED_BYTES)):
+    for *tables, touched, gone in each(without, spill.slices(offsets, _STRIPPED_BYTES)):
         for grown, table in zip(left, tables, strict=True):
             grown.append(table)
-        documents += changed
+        changed.append(touched)
         shingles += gone
-    return Stripped(left[0].table(), left[1].table(), documents, shingles)
+    rows = np.flatnonzero(np.concatenate(changed))
+    if len(rows) > n // 2:
+        return Stripped(left[0].table(), sketches, np.arange(n), left[1].table(), len(rows), shingles)
+    # In few corpora many documents change. Else it takes less to keep these twice than all.
+    for start, stop in spill.slices(np.append(0, np.cumsum(np.diff(offsets)[rows]))):
+        left[0].append(schema.take(sketches, pa.array(rows[start:stop])))
+    as_read, whole = np.arange(n), left[0].table()
+    as_read[rows] = n + np.arange(len(rows))
+    return Stripped(whole.slice(0, n), whole, as_read, left[1].table(), len(rows), shingles)
 
 
 def _learnt(

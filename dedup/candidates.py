@@ -24,7 +24,8 @@ _Bool = npt.NDArray[np.bool_]
 _Pairs = npt.NDArray[np.uint64]  # smaller position << 32 | larger
 
 _COMPARED = 1 << 14  # pairs of signatures compared at a time: 16 MB
-_AT_ONCE = 1 << 16  # documents that one thread joins: few enough to keep all busy, many enough to pay for its table
+_CHOSEN = 1 << 20  # pairs among which the budget is kept at a time: 50 MB
+_AT_ONCE = 1 << 13  # documents that one thread joins: of each come 200 pairs at most, but for hot keys
 
 
 def candidates(
@@ -59,8 +60,10 @@ def candidates(
     by_smallest = filled[np.argsort(smallest[filled], kind="stable")]
     signatures = schema.matrix(sketches["signature"])
     bands = distinct(_band_pairs(signatures, by_smallest, params, spill, each, skipped))
-    joined = distinct(_prefix_pairs(sketches["shingles"], alive, by_smallest, params, spill, each, skipped))
-    return _within_budget(*unpacked(distinct([bands, joined])), signatures, len(filled), params, spill, skipped)
+    by_prefix = distinct(_prefix_pairs(sketches["shingles"], alive, by_smallest, params, spill, each, skipped))
+    found = distinct([bands, by_prefix])
+    del bands, by_prefix
+    return unpacked(_within_budget(found, signatures, len(filled), params, spill, skipped))
 
 
 def equal_pairs(
@@ -80,23 +83,38 @@ def equal_pairs(
 
 
 def _within_budget(
-    left: _Int,
-    right: _Int,
+    pairs: _Pairs,
     signatures: npt.NDArray[np.uint32],
     units: int,
     params: DuplicateParams,
     spill: Spill,
     skipped: Counter[str],
-) -> tuple[_Int, _Int]:
-    """Where there are more than the budget, keep for each left document the pairs whose signatures agree most."""
-    if len(left) <= params.pair_budget * units:
-        return left, right
-    agree = np.empty(len(left), np.int16)
-    for part in spill.picks(len(left)):
-        agree[part] = agreement(signatures, left[part], right[part])
-    kept = best(left, right, agree, params.pair_budget)
-    skipped["duplicate_pairs"] += len(left) - len(kept)
-    return left[kept], right[kept]
+) -> _Pairs:
+    """Where there are more than the budget, keep for each left document the pairs whose signatures agree most.
+
+    Parameters
+    ----------
+    pairs : uint64[p], sorted
+    """
+    if len(pairs) <= params.pair_budget * units:
+        return pairs
+    kept = [pairs[:0]]
+    for some in _by_left(pairs):
+        left, right = unpacked(some)
+        kept.append(some[best(left, right, agreement(signatures, left, right), params.pair_budget)])
+        spill.release()
+    skipped["duplicate_pairs"] += len(pairs) - sum(map(len, kept))
+    return joined(kept)
+
+
+def _by_left(pairs: _Pairs) -> Iterator[_Pairs]:
+    """Yield sorted pairs in parts that hold all of their left documents."""
+    start = 0
+    while start < len(pairs):
+        last = pairs[min(start + _CHOSEN, len(pairs)) - 1] >> np.uint64(32)
+        stop = int(np.searchsorted(pairs, (last + np.uint64(1)) << np.uint64(32)))
+        yield pairs[start:stop]
+        start = stop
 
 
 def agreement(signatures: npt.NDArray[np.uint32], left: _Int, right: _Int) -> npt.NDArray[np.int16]:

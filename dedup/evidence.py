@@ -41,7 +41,7 @@ def part_templates(
     Pass 1 refuses such pairs too, but it asks for more likeness, behind a hot key it sees neighbours only, and of a
     template that many fill in it hears nothing: that is boilerplate. So texts are taken as they were read.
     """
-    left, right = (copies.unit[positions[links[side].to_numpy()]] for side in _ENDS)
+    left, right = (corpus.as_read[copies.unit[positions[links[side].to_numpy()]]] for side in _ENDS)
     return _parted(links, resemblance.templates(corpus.whole, left, right, params.duplicates, corpus.spill))
 
 

@@ -29,7 +29,8 @@ class Corpus:
 
     documents: pa.Table  # schema.DOCUMENTS without text (unless wanted), excerpt, content_key, kept columns
     sketches: pa.Table  # schema.sketches, without boilerplate once that is learnt
-    whole: pa.Table  # resemblance.TEMPLATE_COLUMNS of the sketches, with it
+    whole: pa.Table  # resemblance.TEMPLATE_COLUMNS of the sketches, with it where `as_read` points to
+    as_read: _Int  # [n] rows of it
     terms: pa.Table  # schema.TERMS; the language alone once they are numbered
     traces: pa.Table  # schema.TRACES
     source: reading.Source

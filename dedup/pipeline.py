@@ -153,7 +153,8 @@ def read(source: Any, params: Params, policy: tuple[Rule, ...], engine: LocalEng
         whole = kept.select(resemblance.TEMPLATE_COLUMNS)
         table = documents.table()
         bound = constraints.resolve(params.overrides, table)
-        return Corpus(table, kept, whole, terms.table(), traces.table(), origin, spill, bound)
+        as_read = np.arange(len(whole))
+        return Corpus(table, kept, whole, as_read, terms.table(), traces.table(), origin, spill, bound)
 
 
 def without_boilerplate(corpus: Corpus, params: Params, clock: Clock, each: Each = map) -> Corpus:
@@ -168,13 +169,13 @@ def without_boilerplate(corpus: Corpus, params: Params, clock: Clock, each: Each
             corpus.spill, each,
         )  # fmt: skip
         counts = {"boilerplate_documents": left.documents, "boilerplate_shingles": left.shingles}
-        corpus = replace(
-            corpus, sketches=left.sketches, terms=left.terms, traces=schema.TRACES.empty_table(), boilerplate=counts
-        )
+        corpus = replace(corpus, sketches=left.sketches, traces=schema.TRACES.empty_table(), boilerplate=counts)
         if params.level == "story":
-            return corpus
+            whole = left.whole.select(resemblance.TEMPLATE_COLUMNS)
+            return replace(corpus, whole=whole, as_read=left.as_read, terms=left.terms)
         # Pass 2 alone looks at terms, and at the texts as they were: their files go.
-        return replace(corpus, whole=corpus.whole.schema.empty_table(), terms=schema.TERMS.empty_table())
+        nothing = corpus.whole.schema.empty_table()
+        return replace(corpus, whole=nothing, as_read=corpus.as_read[:0], terms=schema.TERMS.empty_table())
 
 
 def find_copies(corpus: Corpus, params: Params, policy: tuple[Rule, ...], clock: Clock, each: Each = map) -> Copies:
@@ -275,7 +276,8 @@ def relate(
             home, bound = rank[copies.group], corpus.bound
             chain = chains(k, links, home, bound)
             opposed = opposed_pairs(refused, unlike["template"], days, chain, params)
-            evidence = pa.concat_tables([links, opposed])
+            # Tables that are joined are copied when they are read, and of most corpora links are all there is.
+            evidence = pa.concat_tables([links, opposed]) if len(opposed) else links
             if bound is not None:
                 links, forbidden, evidence = bindings.bind(bound, home, links, opposed, stories.TOGETHER, stories.APART)
                 unlike |= forbidden

@@ -16,7 +16,7 @@ import pyarrow as pa
 from dedup import counting, schema, sifting, timing
 from dedup.kernels import cutting, feedback, jaccard, linkage, nearest, postings
 from dedup.params import StoryParams
-from dedup.spill import IN_MEMORY, Each, Spill
+from dedup.spill import IN_MEMORY, Each, Spill, trim
 from dedup.stores import joined
 from dedup.weighing import Vectors
 
@@ -79,6 +79,7 @@ def similar_pairs(
     weights *= params.feedback
     norms = feedback.feedback_norms(*rows[:3], shared, neighbours, weights)
     score = _after_feedback(rows, shared, neighbours, weights, norms, left, right, each)
+    trim()  # the parts of it
     crowd, usual = crowds(n, left, right, score, params), timing.usual_decays(days, params)
     for start in range(0, len(score), _SCORED):
         part = slice(start, start + _SCORED)
@@ -267,7 +268,9 @@ def _crowded_pairs(
     left, right = np.maximum(one, other), np.minimum(one, other)
     del later, earlier, one, other
     by = np.argsort(left * len(order) + right, kind="stable")  # undated alone are sorted, which costs little
-    left, right, plain = left[by], right[by], plain[by]
+    left = left[by]  # one after the other: where all are alike these are most of what there is
+    right = right[by]
+    plain = plain[by]
     neighbours = np.where(neighbours >= 0, order[neighbours], -1)
     return left, right, plain, neighbours[place], weights[place], tolls[place]
 

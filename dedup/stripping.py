@@ -54,19 +54,21 @@ def bare(some: Read, flags: _Bool, params: BoilerplateParams) -> pa.Table:
 
 def stripped(
     some: Read, flags: _Bool, params: BoilerplateParams, permutations: Permutations
-) -> tuple[pa.Table, pa.Table, int, int]:
+) -> tuple[pa.Table, pa.Table, _Bool, int]:
     """Take the passages of flagged shingles out of some documents.
 
     Returns
     -------
-    sketches, terms : what is left; how many documents held such a passage, and how many shingles went
+    sketches, terms : what is left
+    changed : bool[n], which documents held such a passage; of the others all is as it was
+    int, how many shingles went
     """
     offsets = schema.ragged(some.sketches["shingles"])[1]
     covered, inside = runs(some.traces, flags, offsets, params)
     counted, kept = _discounted(some, covered)
     changed = _per_row(inside, offsets) > 0
     sketched = _sketches_left(some, covered, inside, kept, changed, params, permutations)
-    return sketched, counted, int(changed.sum()), int(inside.sum())
+    return sketched, counted, changed, int(inside.sum())
 
 
 def runs(traces: pa.Table, flags: _Bool, offsets: _Int, params: BoilerplateParams) -> tuple[_Bool, _Bool]:

@@ -100,7 +100,8 @@ def spread_findings(articles: Any, params: Params, parts: int, backwards: bool =
     ] or [schema.LINKS.append(pa.field("reason", pa.string())).empty_table()]
     linked = [placed(table, found.positions) for table in (found.links, pa.concat_tables(unlike), found.evidence)]
     stories = Stories(vectors, *(by_part(table, "left", starts) for table in linked), columns, {})
-    datasets = [by_part(table, position, starts) for table in (local.documents, local.sketches, local.whole)]
+    whole = schema.take(local.whole, pa.array(local.as_read))
+    datasets = [by_part(table, position, starts) for table in (local.documents, local.sketches, whole)]
     return Spread(
         InProcess(parts, backwards),
         corpus.Corpus(starts, *datasets, {}, {}, local.boilerplate),

@@ -131,6 +131,23 @@ class TestFooters:
             assert set(own[row]) <= set(shingles)
             assert len(set(shingles) - set(own[row])) == 2  # where article and footer meet
 
+    @pytest.mark.parametrize("others", [3, 30])
+    def test_texts_as_they_were_read_are_there_too(self, others):
+        """Where few changed, these alone are there twice; all that did not is as it was."""
+        corpus = read([*articles(12), *articles(others, "Delta Radio", footer=False)])
+        left = strip(corpus)
+        assert left.documents == 12
+        assert len(left.whole) == (12 + others if others < 12 else 2 * 12 + others)
+        read_again = schema.take(left.whole, pa.array(left.as_read))
+        # No date is NaN, which equals nothing.
+        found = [table.drop_columns("hours") for table in (read_again, corpus.sketches, left.sketches)]
+        assert found[0].equals(found[1])
+        rows = zip(found[1].to_pylist(), found[2].to_pylist(), strict=True)
+        same = np.flatnonzero([before == after for before, after in rows])
+        assert len(left.sketches) == 12 + others and len(same) == others
+        plain = corpus.documents["source"].take(pa.array(same)).to_pylist()
+        assert plain == ["Delta Radio"] * others
+
     def test_signatures_are_those_of_what_is_left(self):
         left = strip(read([*articles(12), *articles(3, "Delta Radio", footer=False)]))
 

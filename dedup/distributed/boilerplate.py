@@ -122,10 +122,10 @@ def _strip(part: int, tables: Tables, *, params: Params) -> Iterator[Message]:
         listed.append(_of_equal_texts(tables["shared"], _digests(tables["facts"]), offsets))
     flags = stripping.listed(recurring.union(listed), offsets, np.arange(len(offsets) - 1))
     permutations = duplicates.permutations(params.duplicates.num_perm)
-    sketches, terms, documents, shingles = stripping.stripped(some, flags, params.boilerplate, permutations)
+    sketches, terms, changed, shingles = stripping.stripped(some, flags, params.boilerplate, permutations)
     yield Message("sketches", part, sketches)
     yield Message("terms", part, terms)
-    yield Message("counts", part, pa.table({"documents": [documents], "shingles": [shingles]}))
+    yield Message("counts", part, pa.table({"documents": [int(changed.sum())], "shingles": [shingles]}))
 
 
 def _of_equal_texts(shared: pa.Table, digests: _Hashes, offsets: _Int) -> _Int:
