@@ -99,11 +99,11 @@ def strip(
     every = Read(sketches, terms, traces)
     offsets = schema.ragged(sketches["shingles"])[1]
     flagged = _learnt(every, source, params, learn, spill, each)
-    n, shingles, changed = len(sketches), 0, [np.empty(0, np.bool_)]
     if not len(flagged):
-        return Stripped(sketches, sketches, np.arange(n), terms, 0, 0)
+        return Stripped(sketches, sketches, np.arange(len(sketches)), terms, 0, 0)
     trim()  # learning took as much again as the sketches
     left = Columns(spill, sketches.schema), Columns(spill, terms.schema)
+    shingles, changed = 0, [np.empty(0, np.bool_)]
 
     def without(bounds: tuple[int, int]) -> tuple[pa.Table, pa.Table, _Bool, int]:
         flags = stripping.listed(flagged, offsets, np.arange(*bounds))
@@ -115,14 +115,26 @@ def strip(
         changed.append(touched)
         shingles += gone
     rows = np.flatnonzero(np.concatenate(changed))
-    if len(rows) > n // 2:
-        return Stripped(left[0].table(), sketches, np.arange(n), left[1].table(), len(rows), shingles)
-    # In few corpora many documents change. Else it takes less to keep these twice than all.
-    for start, stop in spill.slices(np.append(0, np.cumsum(np.diff(offsets)[rows]))):
-        left[0].append(schema.take(sketches, pa.array(rows[start:stop])))
-    as_read, whole = np.arange(n), left[0].table()
-    as_read[rows] = n + np.arange(len(rows))
-    return Stripped(whole.slice(0, n), whole, as_read, left[1].table(), len(rows), shingles)
+    return Stripped(*_with_the_old(left[0], sketches, rows, spill), left[1].table(), len(rows), shingles)
+
+
+def _with_the_old(new: Columns, old: pa.Table, changed: _Int, spill: Spill) -> tuple[pa.Table, pa.Table, _Int]:
+    """Return the new sketches, and a table in which the old ones are, with the row of each document in it.
+
+    Parameters
+    ----------
+    changed : int64[c], rows. Where they are few it takes less to keep these twice than all.
+    """
+    n = len(old)
+    as_read = np.arange(n)
+    if len(changed) > n // 2:
+        return new.table(), old, as_read
+    sizes = np.diff(schema.ragged(old["shingles"])[1])[changed]
+    for start, stop in spill.slices(np.append(0, np.cumsum(sizes))):
+        new.append(schema.take(old, pa.array(changed[start:stop])))
+    whole = new.table()
+    as_read[changed] = n + np.arange(len(changed))
+    return whole.slice(0, n), whole, as_read
 
 
 def _learnt(

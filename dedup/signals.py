@@ -146,8 +146,9 @@ def _watch(wake: int) -> None:
         outcome.abandon()
     speaker = threading.Thread(target=_last_words, args=(number,), daemon=True)
     try:
-        speaker.start()
-        speaker.join(SECONDS_FOR_LAST_WORDS)
+        if have_room(1):
+            speaker.start()
+            speaker.join(SECONDS_FOR_LAST_WORDS)
     finally:
         os._exit(128 + number)
 
