@@ -178,7 +178,7 @@ print("\\n".join(seen))
 
 @pytest.mark.exhaustive
 def test_the_very_first_run(fresh, tmp_path):
-    command = [sys.executable, "-m", "dedup", "cluster", str(ARTICLES), "-o"]
+    command = [sys.executable, "-P", "-m", "dedup", "cluster", str(ARTICLES), "-o"]
     env = os.environ | {"PYTHONPATH": str(fresh), "NUMBA_CACHE_DIR": str(tmp_path / "kept")}
     seconds, said = [], []
     for name in "abc":

@@ -20,8 +20,9 @@ def run(count, seed):
     """Break `count` runs, half of them by memory; from four times the calls on, each call fails with each error."""
     chance = random.Random(seed)
     with world() as here:
-        failing, calls = calls_fail(here, count - count // 2, chance, seed)
+        # First, while the warm process has nothing to spare that it got for other runs.
         little = memory_ends(here, count // 2, chance, seed)
+        failing, calls = calls_fail(here, count - count // 2, chance, seed)
     return (
         f"{count} runs: {failing[7]} of {failing.total()} with a failing call of {calls} on temporary files and "
         f"{little[7]} of {little.total()} with little memory ended with 7, {little['aborted']} by an abort of the C++ "
