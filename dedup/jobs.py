@@ -11,7 +11,7 @@ from dedup.errors import SettingsError
 from dedup.outcome import Outcome
 from dedup.params import Params
 from dedup.remote import is_url
-from dedup.run import IfExists, Result
+from dedup.run import IfExists, Result, upload
 
 
 def make(
@@ -82,7 +82,7 @@ def _make_remote(
         return None
     made = run()
     unchanged.note(made.manifest, seen or [])
-    made.upload(out, outcome, if_exists, params.tmp_dir)
+    upload(made, out, outcome, if_exists, params.tmp_dir)
     return made
 
 

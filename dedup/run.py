@@ -107,7 +107,7 @@ class Result:
             The disk is full, or another write failed; nothing was changed.
         """
         if is_url(out):
-            self.upload(str(out), Outcome(), if_exists, tmp_dir)
+            upload(self, str(out), Outcome(), if_exists, tmp_dir)
             return out
         with outputs.claim(out, if_exists, self._paths(), lock_timeout) as claim:
             if if_exists != "skip" or not self._is_at(claim.target):
@@ -119,18 +119,6 @@ class Result:
         with claim.staging(self.manifest["run_id"]) as staging:
             _stage(self, staging)
             claim.publish(replace=outputs.check(claim.out, if_exists, self._paths()))
-
-    def upload(self, out: str, outcome: Outcome, if_exists: IfExists, tmp_dir: str | None = None) -> None:
-        """Write the run to S3, unless it is called off before; see `write`."""
-        from dedup.remote import publishing  # noqa: PLC0415 - nothing of it is needed where OUT is local
-
-        publishing.check_out(out, if_exists, self._paths())
-        run_id = self.manifest["run_id"]
-        with (
-            publishing.publication(out, if_exists, run_id, outcome, tmp_dir) as staging,
-            commit.write_errors(staging),
-        ):
-            _stage(self, staging)
 
     def _paths(self) -> list[str]:
         return [file["path"] for file in self.manifest["inputs"]]
@@ -253,6 +241,16 @@ def open_run(path: str | Path, tmp_dir: str | None = None) -> Result:
         if missing := set(wanted.names) - set(tables[name].column_names):
             raise DamagedRunError(f"{folder / name}.parquet: no column {min(missing)!r}; make the run again")
     return Result(**tables, rejects=rejects, manifest=manifest, path=folder)
+
+
+def upload(result: Result, out: str, outcome: Outcome, if_exists: IfExists, tmp_dir: str | None = None) -> None:
+    """Write a run to S3, unless it is called off before; see `Result.write`."""
+    from dedup.remote import publishing  # noqa: PLC0415 - nothing of it is needed where OUT is local
+
+    publishing.check_out(out, if_exists, [file["path"] for file in result.manifest["inputs"]])
+    run_id = result.manifest["run_id"]
+    with publishing.publication(out, if_exists, run_id, outcome, tmp_dir) as staging, commit.write_errors(staging):
+        _stage(result, staging)
 
 
 def _stage(result: Result, staging: Path) -> None:

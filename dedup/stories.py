@@ -216,6 +216,8 @@ def tree(n: int, links: pa.Table, params: StoryParams) -> tuple[_Int, _Int, _Flo
     if together.any():
         node = jaccard.components(n, left[together], right[together])
         left, right, weight = _contracted(node, left, right, weight)
+    for ends in (left, right):  # as those of one table are: the kernel is compiled for them alone
+        ends.flags.writeable = False
     return node, *linkage.average_linkage(np.ones(n, np.int64), left, right, weight, params.merge_floor)
 
 
