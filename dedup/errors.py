@@ -73,7 +73,11 @@ class DamagedRunError(DedupError):
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Tell whether an error says that there is no memory left, also none for the stack of a thread."""
+    """Tell whether an error says that there is no memory left, also none for the stack of a thread or for a library."""
+    if isinstance(error, OSError | ImportError):
+        # Where the loader finds no room, what loads a library may say only that it did not.
+        said = f"{error} {error.__cause__ or error.__context__}"
+        return "failed to map segment from shared object" in said
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and "can't start new thread" in str(error)
     )

@@ -50,6 +50,8 @@ class Commands(typer.core.TyperGroup):
                 self._fail(7, f"error: the disk is full ({error}); free some space")
             if error.errno in _FAILING:
                 self._fail(7, f"error: the system refused ({error}); see that disk and memory are sound, and try again")
+            if out_of_memory(error):
+                self._fail(7, _no_memory(error))
             self._fail(1, *_bug(error))
         except KeyboardInterrupt:
             self._fail(130, "interrupted")
@@ -64,9 +66,7 @@ class Commands(typer.core.TyperGroup):
                 self._usage(error)
                 raise
             if out_of_memory(error):
-                self._fail(
-                    7, f"error: memory is used up ({error}); close other programs, or take fewer records with --limit"
-                )
+                self._fail(7, _no_memory(error))
             self._fail(1, *_bug(error))
 
     def _fail(self, code: int, *lines: str) -> NoReturn:
@@ -90,6 +90,10 @@ class Commands(typer.core.TyperGroup):
 def _is_usage_error(error: Exception) -> bool:
     # The class lives in click or, in newer versions, inside typer; what they share is a way to show themselves.
     return hasattr(error, "show") and hasattr(error, "exit_code")
+
+
+def _no_memory(error: Exception) -> str:
+    return f"error: memory is used up ({error}); close other programs, or take fewer records with --limit"
 
 
 def _bug(error: Exception) -> tuple[str, str, str]:

@@ -76,6 +76,20 @@ def test_interrupts_and_memory(monkeypatch, raised, code, says):
     assert said.exit_code == code and says in said.stderr and "Traceback" not in said.stderr
 
 
+def test_no_memory_for_a_library(monkeypatch):
+    """What loads it says only that it did not; why is said by the error before."""
+
+    def fail(path):
+        try:
+            raise OSError("libllvmlite.so: failed to map segment from shared object")
+        except OSError:
+            raise OSError("Could not find/load shared object file 'libllvmlite.so'")  # noqa: B904 - as llvmlite does
+
+    monkeypatch.setattr("dedup.run.open_run", fail)
+    said = run("show", "OUT")
+    assert said.exit_code == 7 and "memory is used up" in said.stderr
+
+
 def test_a_bug_is_told_in_three_lines(monkeypatch):
     def fail(path):
         raise KeyError("of the program\n" + "x" * 1000)
