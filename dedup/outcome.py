@@ -6,19 +6,19 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from dedup import signals
+
 
 class Outcome:
     """Of a command that publishes one output.
 
     committing : held while the output is being published; whoever holds it otherwise keeps that from happening.
     published : whether that was done.
-    called_off : the exit code of the signal that came before, or 0.
     """
 
     def __init__(self) -> None:
         self.committing = threading.Lock()
         self.published = False
-        self.called_off = 0
 
     @contextmanager
     def publishing(self) -> Iterator[None]:
@@ -31,8 +31,7 @@ class Outcome:
             and calls back from C.
         """
         with self.committing:
-            if self.called_off:
-                raise SystemExit(self.called_off)
+            signals.heed()
             yield
             self.published = True
 

@@ -21,11 +21,12 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from dedup import endings
-from dedup.outcome import Outcome
-from dedup.threads import have_room
+from dedup.threads import start
 
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
+
+    from dedup.outcome import Outcome
 
 SECONDS_TO_UNWIND = 1.0
 SECONDS_TO_GET_OUT = 0.02  # of the callback that dropped what was raised in it
@@ -56,8 +57,7 @@ def install() -> None:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _raise)
-    if have_room(1):  # where memory ends this early, the command does too
-        threading.Thread(target=_watch, args=(wake,), daemon=True).start()
+    start(threading.Thread(target=_watch, args=(wake,), daemon=True))
     sys.unraisablehook = _unraisable
     atexit.register(_ignore)
 
@@ -93,8 +93,6 @@ def _raise(number: int, frame: FrameType | None) -> None:
     if _State.code or (outcome is not None and (outcome.published or outcome.committing.locked())):
         return
     _State.code = 128 + number
-    if outcome is not None:
-        outcome.called_off = _State.code
     _say(number)
     raise SystemExit(_State.code)
 
@@ -106,7 +104,7 @@ def _unraisable(dropped: UnraisableHookArgs) -> None:
         _State.dropped = True
         again = threading.Timer(SECONDS_TO_GET_OUT, signal.raise_signal, [_State.code - 128])
         again.daemon = True
-        again.start()
+        start(again)
     # Else what was left half done complains while it is deleted: a writer whose file is closed already.
 
 
@@ -146,8 +144,7 @@ def _watch(wake: int) -> None:
         outcome.abandon()
     speaker = threading.Thread(target=_last_words, args=(number,), daemon=True)
     try:
-        if have_room(1):
-            speaker.start()
+        if start(speaker):
             speaker.join(SECONDS_FOR_LAST_WORDS)
     finally:
         os._exit(128 + number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import threading
 
 _FIRST_STEPS = 3 << 19  # bytes of address space: what Python allocates while a thread starts, an arena of 1 MiB first
 _STACK = 8 << 20  # bytes, where no limit says so
@@ -24,4 +25,12 @@ def have_room(count: int) -> bool:
         mmap.mmap(-1, count * each, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, prot=0).close()
     except OSError:
         return False
+    return True
+
+
+def start(thread: threading.Thread) -> bool:
+    """Start a thread and return True, or do without it where it finds no memory."""
+    if not have_room(1):
+        return False
+    thread.start()
     return True

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 GOOD = b'{"text": "good"}'
-GZIP = partial(gzip.compress, mtime=0)  # the same bytes each time: the hour may be a line feed, and end a record
+gzipped = partial(gzip.compress, mtime=0)  # the same bytes each time: the hour may be a line feed, and end a record
 LONG = 300_000  # over the csv module's own limit of a field
 
 
@@ -213,7 +213,7 @@ def packed():
     """Packed files."""
     data = (GOOD + b"\n") * 3
     packers = {
-        "gz": ("gzip", GZIP),
+        "gz": ("gzip", gzipped),
         "bz2": ("bzip2", bz2.compress),
         "xz": ("xz", lzma.compress),
         "zst": ("zstd", lambda content: pa.Codec("zstd").compress(content, asbytes=True)),
@@ -227,9 +227,9 @@ def packed():
         # A good member first: what it holds is read.
         yield Bad(f"second_cut.jsonl.{ending}", good * 999 + good[:-9], -1, (f"corrupt_{kind}",))
         yield Bad(f"bomb.jsonl.{ending}", pack(data + bytes(100 << 20)), 3, ("packed_bomb",))
-    yield Bad("padded.jsonl.gz", GZIP(data) + bytes(512), 3)
-    yield Bad("trailing_junk.jsonl.gz", GZIP(data) + b"junk", -1, ("corrupt_gzip",))
-    yield Bad("twice_packed.jsonl.gz", GZIP(GZIP(data)), 0, ("bad_json",))
+    yield Bad("padded.jsonl.gz", gzipped(data) + bytes(512), 3)
+    yield Bad("trailing_junk.jsonl.gz", gzipped(data) + b"junk", -1, ("corrupt_gzip",))
+    yield Bad("twice_packed.jsonl.gz", gzipped(gzipped(data)), 0, ("bad_json",))
 
 
 def foreign():
@@ -285,8 +285,8 @@ def columnar():
     yield Bad("views.parquet", parquet(pa.table({"text": pa.array(["a", None], pa.string_view())})), 2)
     yield Bad("bytes.parquet", parquet(pa.table({"text": [b"a", b"\xff"]})), 1, ("bad_utf8",))
     yield Bad("wide.parquet", parquet(pa.table({f"c{n}": [0] for n in range(10_001)})), 0, ("too_many_columns",), 4)
-    yield Bad("packed.parquet.gz", GZIP(good), 50)
-    yield Bad("packed_cut.parquet.gz", GZIP(good)[:-20], 0, ("corrupt_gzip",), 4)
+    yield Bad("packed.parquet.gz", gzipped(good), 50)
+    yield Bad("packed_cut.parquet.gz", gzipped(good)[:-20], 0, ("corrupt_gzip",), 4)
 
 
 def write(folder: Path) -> list[Bad]:
